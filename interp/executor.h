@@ -1,0 +1,49 @@
+// Runs a model.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/model.h"
+#include "ops/runtime_value.h"
+
+namespace fettle::interp {
+
+struct ExecutorOptions {
+  bool exact = false;                       // reference kernels only
+  int threads = 0;                          // 0: all hardware threads
+  int64_t iteration_limit = 10'000'000;     // of Loop and Scan
+};
+
+// By graph input name. Inputs with an initializer may be left out.
+using Feeds = std::map<std::string, ops::RuntimeValue>;
+
+// Called with each observed value right after it is computed (or fed). The tensor may be kept.
+using Observer = std::function<void(const std::string& name, const ir::Tensor& tensor)>;
+
+// A model prepared for repeated execution: kernels chosen, weights packed on first use. The model
+// must outlive the executor and must not change meanwhile. Not thread safe; one per thread.
+class Executor {
+ public:
+  // Throws kUnsupported naming the first node whose operator has no kernel.
+  explicit Executor(const ir::Model& model, ExecutorOptions options = {});
+  ~Executor();
+  Executor(Executor&&) noexcept;
+
+  // Values of the graph outputs, in order. Throws kBadInput for missing or unknown inputs and for
+  // types or shapes that contradict the declaration; kernel errors carry the node as context.
+  std::vector<ops::RuntimeValue> run(const Feeds& feeds);
+
+  // Calls `observer` for these values of the main graph during run(). Unknown names throw kUsage.
+  // An observed value keeps its exact meaning: fusions that would skip it are not applied.
+  void observe(const std::vector<std::string>& names, Observer observer);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fettle::interp

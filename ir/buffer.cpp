@@ -1,0 +1,129 @@
+#include "ir/buffer.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "ir/error.h"
+
+namespace fettle::ir {
+namespace {
+
+size_t default_limit() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGE_SIZE);
+  if (pages <= 0 || page <= 0) return size_t{8} << 30;
+  return static_cast<size_t>(pages) / 4 * 3 * static_cast<size_t>(page);
+}
+
+std::atomic<size_t> g_limit{default_limit()};
+std::atomic<size_t> g_in_use{0};
+std::atomic<size_t> g_peak{0};
+
+void count_up(size_t size) {
+  const size_t now = g_in_use.fetch_add(size) + size;
+  size_t peak = g_peak.load();
+  while (now > peak && !g_peak.compare_exchange_weak(peak, now)) {
+  }
+}
+
+int open_unlinked_file() {
+  const char* dir = std::getenv("TMPDIR");
+  std::string path = std::string(dir != nullptr && *dir != '\0' ? dir : "/tmp") + "/fettle-XXXXXX";
+  const int fd = mkstemp(path.data());
+  if (fd >= 0) unlink(path.c_str());
+  return fd;
+}
+
+bool write_all(int fd, const void* bytes, size_t size) {
+  const char* at = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const ssize_t n = write(fd, at, size);
+    if (n <= 0) return false;
+    at += n;
+    size -= static_cast<size_t>(n);
+  }
+  return true;
+}
+
+}  // namespace
+
+void require_memory(size_t bytes) {
+  const size_t limit = g_limit.load();
+  const size_t used = g_in_use.load();
+  if (bytes > limit || used > limit - bytes) {
+    fail(ErrorCode::kLimit,
+         "needs {} bytes more while {} are in use, beyond the memory limit of {} bytes; raise "
+         "--max-memory or use smaller inputs",
+         bytes, used, limit);
+  }
+}
+
+std::shared_ptr<Buffer> Buffer::allocate(size_t size) {
+  require_memory(size);
+  std::shared_ptr<Buffer> buffer(new Buffer());
+  const size_t rounded = (size + 63) / 64 * 64;
+  buffer->data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded == 0 ? 64 : rounded));
+  if (buffer->data_ == nullptr) fail(ErrorCode::kLimit, "cannot allocate {} bytes", size);
+  buffer->size_ = size;
+  count_up(size);
+  return buffer;
+}
+
+std::shared_ptr<Buffer> Buffer::map(int fd, uint64_t offset, size_t size) {
+  std::shared_ptr<Buffer> buffer(new Buffer());
+  if (size == 0) return allocate(0);
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+  const uint64_t start = offset / page * page;
+  const size_t length = size + static_cast<size_t>(offset - start);
+  void* mapping = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd, static_cast<off_t>(start));
+  if (mapping == MAP_FAILED) fail(ErrorCode::kBadInput, "cannot map {} bytes of the file", size);
+  buffer->mapping_ = mapping;
+  buffer->mapping_size_ = length;
+  buffer->data_ = static_cast<std::byte*>(mapping) + (offset - start);
+  buffer->size_ = size;
+  return buffer;
+}
+
+std::shared_ptr<Buffer> Buffer::spill(const void* bytes, size_t size) {
+  const int fd = open_unlinked_file();
+  if (fd >= 0 && write_all(fd, bytes, size)) {
+    auto buffer = map(fd, 0, size);
+    close(fd);
+    return buffer;
+  }
+  if (fd >= 0) close(fd);
+  auto buffer = allocate(size);
+  if (size > 0) std::memcpy(buffer->data_, bytes, size);
+  return buffer;
+}
+
+Buffer::~Buffer() {
+  if (mapping_ != nullptr) {
+    munmap(mapping_, mapping_size_);
+  } else if (data_ != nullptr) {
+    std::free(data_);
+    g_in_use.fetch_sub(size_);
+  }
+}
+
+std::byte* Buffer::mutable_data() {
+  FETTLE_ASSERT(writable());
+  return data_;
+}
+
+void Buffer::release_pages() const {
+  if (mapping_ != nullptr) madvise(mapping_, mapping_size_, MADV_DONTNEED);
+}
+
+void set_memory_limit(size_t bytes) { g_limit.store(bytes); }
+size_t memory_limit() { return g_limit.load(); }
+size_t memory_in_use() { return g_in_use.load(); }
+size_t memory_peak() { return g_peak.load(); }
+void reset_memory_peak() { g_peak.store(g_in_use.load()); }
+
+}  // namespace fettle::ir

@@ -1,0 +1,54 @@
+// Byte storage of tensors: heap memory, counted against the process's memory limit, or a view of
+// a mapped file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace fettle::ir {
+
+class Buffer {
+ public:
+  // `size` uninitialised bytes, 64-byte aligned. Throws kLimit beyond the memory limit.
+  static std::shared_ptr<Buffer> allocate(size_t size);
+  // Maps `size` bytes at `offset` of an open regular file, read-only and private. Any offset is
+  // allowed. The descriptor may be closed afterwards. Throws kBadInput when mapping fails.
+  static std::shared_ptr<Buffer> map(int fd, uint64_t offset, size_t size);
+  // Copies `size` bytes into an unlinked temporary file and maps it, so that the pages can leave
+  // memory when they are cold. Falls back to allocate() when no temporary file can be made.
+  static std::shared_ptr<Buffer> spill(const void* bytes, size_t size);
+
+  ~Buffer();
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  const std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  // True when the bytes may be written (heap); mapped buffers are read-only.
+  bool writable() const { return mapping_ == nullptr; }
+  std::byte* mutable_data();
+  // Tells the system that the pages will not be needed soon; they come back from the file when
+  // touched again. No effect on heap buffers.
+  void release_pages() const;
+
+ private:
+  Buffer() = default;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+  void* mapping_ = nullptr;  // start of the mapping, page aligned
+  size_t mapping_size_ = 0;
+};
+
+// Sets the limit for the sum of heap buffers that are alive, in bytes (`--max-memory`).
+void set_memory_limit(size_t bytes);
+size_t memory_limit();
+// Bytes of heap buffers alive now, and the highest value since the start or the last reset.
+size_t memory_in_use();
+size_t memory_peak();
+void reset_memory_peak();
+// Throws kLimit when `bytes` more would exceed the limit. For checks before a computation starts.
+void require_memory(size_t bytes);
+
+}  // namespace fettle::ir
