@@ -1,0 +1,39 @@
+// Calibration and evaluation data, streamed sample by sample.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "interp/executor.h"
+#include "ir/model.h"
+
+namespace fettle::calib {
+
+// One array per model input. If its rank equals the input's, axis 0 is samples (the model's batch
+// axis); if it is one larger, every entry is one whole input tensor.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  // Number of samples; the same for every array. Never zero.
+  virtual int64_t size() const = 0;
+  // Samples that one run of the model takes: 1, or the model's fixed batch extent. A last, partial
+  // batch is left out, which size() already accounts for.
+  virtual int64_t batch() const = 0;
+  // Inputs for the samples [first, first + batch()). Converts nothing but lossless integer widening
+  // and float16/float64 -> the input's floating type. Throws kBadInput naming file, array, sample
+  // for NaN or infinity in floating data.
+  virtual interp::Feeds read(int64_t first) = 0;
+  // Ground truth, one class index per sample, when the data set has `labels`.
+  virtual const std::optional<std::vector<int64_t>>& labels() const = 0;
+};
+
+// Opens .h5/.hdf5, .npz, .npy (models with one input), a folder of test_data_set_*, or a folder of
+// .npy named after the inputs, and checks it against the model's inputs. Throws kBadInput with what
+// the model expects (name, type, shape per input) and what the data holds.
+std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& path, const ir::Model& model);
+
+}  // namespace fettle::calib
