@@ -1,0 +1,51 @@
+// Latency and peak memory, measured in one process per model and engine so that peaks are each
+// model's own, with the runs of all of them interleaved so that noise hits all alike.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fettle::report {
+
+enum class Engine { kFettle, kOnnxRuntime };
+std::string engine_name(Engine engine);  // "fettle", "onnxruntime"
+
+struct BenchRequest {
+  std::string model_path;
+  Engine engine = Engine::kFettle;
+  std::string data_path;  // empty: random inputs
+};
+
+struct BenchOptions {
+  int threads = 0;
+  int warmup = 2;
+  int runs = 20;
+  double max_seconds = 10;   // over all requests together; at least three runs of each are made
+  uint64_t seed = 0;
+  bool exact = false;
+  std::string ort_library;
+};
+
+struct BenchResult {
+  BenchRequest request;
+  std::string engine_version;
+  int threads = 0;
+  std::vector<double> milliseconds;  // one per run, in order
+  int64_t peak_bytes = 0;            // peak resident memory of the process that ran it
+  std::string error;                 // not empty: it could not be measured, and why
+
+  double median_ms() const;
+  double p95_ms() const;
+};
+
+// Measures all requests round by round. A request that fails carries its error; the others go on.
+std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
+                                   const BenchOptions& options);
+
+// The worker process: loads what its arguments name, then runs once for every line on stdin and
+// answers with the time on stdout. Returns the exit code. `arguments` as written by run_bench.
+int bench_worker(const std::vector<std::string>& arguments);
+
+}  // namespace fettle::report

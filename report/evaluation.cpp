@@ -1,0 +1,187 @@
+#include "report/evaluation.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+
+#include "ir/error.h"
+#include "ir/float16.h"
+
+namespace fettle::report {
+
+int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationOptions& options,
+                 const RunSink& sink) {
+  interp::Executor executor(model, options.executor);
+  int64_t total = data.size();
+  if (options.max_samples > 0) total = std::min(total, options.max_samples);
+  total -= total % data.batch();
+  if (total == 0) {
+    fail(ErrorCode::kUsage, "the model takes {} samples at a time, but only {} are to be run",
+         data.batch(), options.max_samples);
+  }
+  for (int64_t first = 0; first < total; first += data.batch()) {
+    const auto outputs = executor.run(data.read(first));
+    sink(first, outputs);
+    if (options.progress) options.progress(first + data.batch(), total);
+  }
+  return total;
+}
+
+OutputStore::OutputStore() {
+  std::string path = (std::filesystem::temp_directory_path() / "fettle-XXXXXX").string();
+  fd_ = mkstemp(path.data());
+  if (fd_ < 0) {
+    fail(ErrorCode::kBadInput, "cannot make a temporary file in {}; set TMPDIR to a writable folder",
+         std::filesystem::temp_directory_path().string());
+  }
+  unlink(path.c_str());
+}
+
+OutputStore::~OutputStore() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void OutputStore::append(const std::vector<ops::RuntimeValue>& outputs) {
+  std::vector<Entry> run;
+  for (const ops::RuntimeValue& value : outputs) {
+    Entry entry;
+    if (value.is_tensor() && value.tensor.type() != ir::DataType::kString) {
+      const ir::Tensor& t = value.tensor;
+      entry = {t.type(), t.dims(), end_};
+      const char* at = reinterpret_cast<const char*>(t.bytes());
+      size_t left = t.byte_size();
+      while (left > 0) {
+        const ssize_t n = pwrite(fd_, at, left, end_);
+        if (n <= 0) fail(ErrorCode::kLimit, "the temporary folder is full; set TMPDIR to another one");
+        at += n;
+        end_ += n;
+        left -= static_cast<size_t>(n);
+      }
+    }
+    run.push_back(std::move(entry));
+  }
+  runs_.push_back(std::move(run));
+}
+
+std::vector<ir::Tensor> OutputStore::read(size_t index) const {
+  std::vector<ir::Tensor> tensors;
+  for (const Entry& entry : runs_.at(index)) {
+    tensors.emplace_back();
+    if (entry.type == ir::DataType::kUndefined) continue;
+    ir::Tensor t(entry.type, entry.dims);
+    char* at = reinterpret_cast<char*>(t.mutable_bytes());
+    size_t left = t.byte_size();
+    int64_t offset = entry.offset;
+    while (left > 0) {
+      const ssize_t n = pread(fd_, at, left, offset);
+      if (n <= 0) fail(ErrorCode::kInternal, "lost a temporary file");
+      at += n;
+      offset += n;
+      left -= static_cast<size_t>(n);
+    }
+    tensors.back() = std::move(t);
+  }
+  return tensors;
+}
+
+TaskScorer::TaskScorer(const ir::Model& model, const calib::Dataset& data) : labels_(data.labels()) {
+  for (const ir::Value* v : model.graph->outputs()) names_.push_back(v->name());
+}
+
+void TaskScorer::add(int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
+  for (size_t i = 0; i < outputs.size() && labels_.has_value(); ++i) {
+    if (scored_ >= 0 && scored_ != static_cast<int>(i)) continue;
+    if (!outputs[i].is_tensor()) continue;
+    AccuracyCounter counter = metrics_.accuracy.value_or(AccuracyCounter{});
+    if (!counter.add(outputs[i].tensor, *labels_, first)) continue;
+    scored_ = static_cast<int>(i);
+    metrics_.scored_output = names_[i];
+    metrics_.accuracy = counter;
+    metrics_.samples = counter.samples;
+    break;
+  }
+}
+
+Comparer::Comparer(const ir::Model& model) {
+  for (const ir::Value* v : model.graph->outputs()) {
+    outputs_.emplace_back();
+    outputs_.back().name = v->name();
+  }
+}
+
+void Comparer::add(const std::vector<ir::Tensor>& reference,
+                   const std::vector<ops::RuntimeValue>& other) {
+  if (reference.size() != other.size() || reference.size() != outputs_.size()) {
+    fail(ErrorCode::kBadInput, "the models differ in their number of outputs: {} and {}",
+         reference.size(), other.size());
+  }
+  ++runs_;
+  for (size_t i = 0; i < reference.size(); ++i) {
+    if (!reference[i].defined() || !other[i].is_tensor()) continue;
+    accumulate(outputs_[i], reference[i], other[i].tensor);
+    if (agreement_output_ >= 0 && agreement_output_ != static_cast<int>(i)) continue;
+    AgreementCounter counter = agreement_.value_or(AgreementCounter{});
+    if (counter.add(reference[i], other[i].tensor)) {
+      agreement_ = counter;
+      agreement_output_ = static_cast<int>(i);
+    }
+  }
+}
+
+namespace {
+
+// Uniform in [0, 1) from the generator's bits alone, so that it is the same everywhere.
+double uniform(std::mt19937_64& generator) {
+  return static_cast<double>(generator() >> 11) * 0x1.0p-53;
+}
+
+ir::Tensor random_tensor(ir::DataType type, const ir::Dims& dims, std::mt19937_64& generator) {
+  ir::Tensor t(type, dims);
+  const auto fill = [&](auto span, auto make) {
+    for (auto& x : span) x = make();
+  };
+  const auto real = [&] { return static_cast<float>(uniform(generator) * 2 - 1); };
+  switch (type) {
+    case ir::DataType::kFloat: fill(t.mutable_data<float>(), real); return t;
+    case ir::DataType::kDouble: fill(t.mutable_data<double>(), real); return t;
+    case ir::DataType::kFloat16:
+      fill(t.mutable_data<ir::Float16>(), [&] { return ir::Float16(real()); });
+      return t;
+    case ir::DataType::kBfloat16:
+      fill(t.mutable_data<ir::Bfloat16>(), [&] { return ir::Bfloat16(real()); });
+      return t;
+    case ir::DataType::kString: return t;
+    default: break;
+  }
+  // Integers and bool: 0 or 1, which is a valid index almost everywhere.
+  std::byte* bytes = t.mutable_bytes();
+  const size_t width = t.size() > 0 ? t.byte_size() / static_cast<size_t>(t.size()) : 0;
+  for (size_t i = 0; i < t.byte_size(); ++i) bytes[i] = std::byte{0};
+  for (int64_t i = 0; i < t.size() && width > 0; ++i) {
+    bytes[static_cast<size_t>(i) * width] = static_cast<std::byte>(generator() & 1);
+  }
+  return t;
+}
+
+}  // namespace
+
+interp::Feeds random_feeds(const ir::Model& model, uint64_t seed) {
+  std::mt19937_64 generator(seed);
+  interp::Feeds feeds;
+  for (const ir::Value* input : model.graph->inputs()) {
+    if (input->has_initializer()) continue;
+    if (!input->type.is_tensor() || !input->type.shape) {
+      fail(ErrorCode::kUnsupported,
+           "input '{}' is {}: random values cannot be made for it; give --data",
+           input->name(), ir::to_string(input->type));
+    }
+    ir::Dims dims;
+    for (const ir::Dim& d : *input->type.shape) dims.push_back(d.known() ? d.value : 1);
+    feeds[input->name()] = random_tensor(input->type.element, dims, generator);
+  }
+  return feeds;
+}
+
+}  // namespace fettle::report

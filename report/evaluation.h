@@ -1,0 +1,96 @@
+// Runs models over data sets and measures accuracy and agreement. Streaming.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calib/dataset.h"
+#include "report/metrics.h"
+
+namespace fettle::report {
+
+using RunSink = std::function<void(int64_t first, const std::vector<ops::RuntimeValue>& outputs)>;
+using Progress = std::function<void(int64_t done, int64_t total)>;
+
+struct EvaluationOptions {
+  interp::ExecutorOptions executor;
+  int64_t max_samples = 0;  // 0: all
+  Progress progress;
+};
+
+// Runs `model` on every sample (batch by batch) and hands the outputs to `sink`. Returns the number
+// of samples run.
+int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationOptions& options,
+                 const RunSink& sink);
+
+// Outputs of a model kept on disk (an unlinked temporary file), so that a second model can be
+// compared while only one of the two is in memory.
+class OutputStore {
+ public:
+  OutputStore();
+  ~OutputStore();
+  OutputStore(const OutputStore&) = delete;
+  OutputStore& operator=(const OutputStore&) = delete;
+
+  void append(const std::vector<ops::RuntimeValue>& outputs);
+  // Outputs of run `index`; non-tensor outputs come back as "no tensor".
+  std::vector<ir::Tensor> read(size_t index) const;
+  size_t runs() const { return runs_.size(); }
+
+ private:
+  struct Entry {
+    ir::DataType type = ir::DataType::kUndefined;
+    ir::Dims dims;
+    int64_t offset = 0;
+  };
+  int fd_ = -1;
+  int64_t end_ = 0;
+  std::vector<std::vector<Entry>> runs_;
+};
+
+// Task metrics of one model: present where the data has labels and an output holds class scores.
+struct TaskMetrics {
+  int64_t samples = 0;
+  std::optional<AccuracyCounter> accuracy;
+  std::string scored_output;
+};
+
+// Collects task metrics run by run.
+class TaskScorer {
+ public:
+  TaskScorer(const ir::Model& model, const calib::Dataset& data);
+  void add(int64_t first, const std::vector<ops::RuntimeValue>& outputs);
+  const TaskMetrics& metrics() const { return metrics_; }
+
+ private:
+  std::vector<std::string> names_;
+  const std::optional<std::vector<int64_t>>& labels_;
+  int scored_ = -1;  // index of the output that is scored; -1: not decided yet
+  TaskMetrics metrics_;
+};
+
+// Numerics of one model's outputs against another's, run by run.
+class Comparer {
+ public:
+  explicit Comparer(const ir::Model& model);
+  void add(const std::vector<ir::Tensor>& reference, const std::vector<ops::RuntimeValue>& other);
+
+  const std::vector<OutputComparison>& outputs() const { return outputs_; }
+  const std::optional<AgreementCounter>& agreement() const { return agreement_; }
+  int64_t runs() const { return runs_; }
+
+ private:
+  std::vector<OutputComparison> outputs_;
+  std::optional<AgreementCounter> agreement_;
+  int agreement_output_ = -1;
+  int64_t runs_ = 0;
+};
+
+// Deterministic inputs for a model without data: floats in [-1, 1), small non-negative integers,
+// symbolic dimensions 1. Throws kUnsupported for inputs of unknown rank or non-tensor type.
+interp::Feeds random_feeds(const ir::Model& model, uint64_t seed);
+
+}  // namespace fettle::report
