@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,14 +12,19 @@
 namespace fettle::ops {
 
 // The contents of a small integer tensor of rank 0 or 1 as far as known: a number, a symbol (from a
-// symbolic dimension) or unknown, per element.
+// symbolic dimension) or unknown, per element. Negative numbers are kept as ops/dims.h says.
 using Ints = std::vector<ir::Dim>;
+// Longer contents are not followed.
+inline constexpr int64_t kMaxInts = 64;
+// The contents of a small integer or bool tensor of rank 0 or 1; nothing for any other.
+std::optional<Ints> ints_of(const ir::Tensor& tensor);
 
 // Everything inference knows about one value.
 struct ValueFacts {
   ir::Type type;
   const ir::Tensor* constant = nullptr;  // the full contents, when known
   std::optional<Ints> ints;              // integer contents of a small tensor, when known in part
+  std::shared_ptr<const ir::Tensor> holder;  // owns `constant` when no graph or attribute does
 };
 
 // A rule reads operands and sets what it can prove; what it does not set stays unknown. It throws
@@ -55,8 +61,12 @@ class InferContext {
   void set(size_t i, ir::DataType element, std::optional<ir::Shape> shape = std::nullopt);
   void set_type(size_t i, ir::Type type);
   void set_ints(size_t i, Ints ints);
-  // Output `i` has the type and shape (and integer contents) of operand `operand`.
+  // The full contents of output `i`; the holder may be an alias of a tensor that the graph owns.
+  void set_constant(size_t i, std::shared_ptr<const ir::Tensor> tensor);
+  // Output `i` has the type and shape of operand `operand`; nothing is said of its contents.
   void set_same(size_t i, size_t operand);
+  // Output `i` is operand `operand`: type, shape and contents.
+  void set_alias(size_t i, size_t operand);
 
   std::vector<ValueFacts> infer_subgraph(ir::Graph& body, const std::vector<ValueFacts>& inputs) {
     return subgraphs_(body, inputs);
