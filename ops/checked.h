@@ -26,6 +26,8 @@ inline int64_t checked_mul(int64_t a, int64_t b) {
 }
 
 // Division of a non-negative number by a positive one, rounded up.
-inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+inline int64_t ceil_div(int64_t a, int64_t b) {
+  return a / b + (a % b != 0 ? 1 : 0);
+}
 
 }  // namespace fettle::ops

@@ -32,8 +32,8 @@ AutoPad auto_pad_of(const ir::Node& node) {
 void check_range(std::string_view name, const ir::Dims& values, int64_t lowest) {
   for (const int64_t v : values) {
     if (v < lowest || v >= kAttributeLimit) {
-      fail(ErrorCode::kBadInput, "attribute {}: expected values in [{}, {}), found {}", name, lowest,
-           kAttributeLimit, ir::to_string(values));
+      fail(ErrorCode::kBadInput, "attribute {}: expected values in [{}, {}), found {}", name,
+           lowest, kAttributeLimit, ir::to_string(values));
     }
   }
 }
@@ -79,7 +79,9 @@ void check_ranks(const ir::Dims& x, const ir::Dims& w) {
   }
 }
 
-ir::Dims spatial(const ir::Dims& dims) { return ir::Dims(dims.begin() + 2, dims.end()); }
+ir::Dims spatial(const ir::Dims& dims) {
+  return ir::Dims(dims.begin() + 2, dims.end());
+}
 
 Window unresolved(const WindowSpec& spec, const ir::Dims& input) {
   FETTLE_ASSERT(input.size() == spec.rank());
@@ -102,14 +104,16 @@ void split_padding(int64_t total, bool larger_first, int64_t& begin, int64_t& en
   end = total - begin;
 }
 
-bool is_same(AutoPad mode) { return mode == AutoPad::kSameUpper || mode == AutoPad::kSameLower; }
+bool is_same(AutoPad mode) {
+  return mode == AutoPad::kSameUpper || mode == AutoPad::kSameLower;
+}
 
 // Windows along an axis: floor((in + pads - extent) / stride) + 1, or the ceiling of it without a
 // last window that would start in the end padding (ONNX MaxPool, "ceil_mode").
 int64_t window_count(const WindowSpec& spec, size_t axis, int64_t in) {
   const int64_t stride = spec.strides[axis];
-  const int64_t room = checked_add(checked_add(in, spec.pads_begin[axis]), spec.pads_end[axis]) -
-                       spec.extent(axis);
+  const int64_t room =
+      checked_add(checked_add(in, spec.pads_begin[axis]), spec.pads_end[axis]) - spec.extent(axis);
   if (room < 0) {
     fail(ErrorCode::kBadInput,
          "window of extent {} does not fit an input of extent {} padded by {} and {} (axis {})",
@@ -171,9 +175,8 @@ Window resolve_window(const WindowSpec& spec, const ir::Dims& input) {
       continue;
     }
     w.output[a] = ceil_div(input[a], spec.strides[a]);
-    const int64_t covered =
-        checked_add(checked_mul(std::max<int64_t>(w.output[a] - 1, 0), spec.strides[a]),
-                    spec.extent(a));
+    const int64_t covered = checked_add(
+        checked_mul(std::max<int64_t>(w.output[a] - 1, 0), spec.strides[a]), spec.extent(a));
     split_padding(std::max<int64_t>(covered - input[a], 0), spec.auto_pad == AutoPad::kSameLower,
                   w.pads_begin[a], w.pads_end[a]);
   }
@@ -266,8 +269,8 @@ ir::Dim window_output_dim(const WindowSpec& spec, size_t axis, const ir::Dim& in
   // ceil(in / s) and floor((in + pads - extent) / s) + 1 are both floor((in + shift) / s).
   int64_t shift = stride - 1;
   if (!same) shift = spec.pads_begin[axis] - slack + stride + (spec.ceil_mode ? stride - 1 : 0);
-  const ir::Dim moved = shift >= 0 ? dim_add(input, ir::Dim::of(shift))
-                                   : dim_sub(input, ir::Dim::of(-shift));
+  const ir::Dim moved =
+      shift >= 0 ? dim_add(input, ir::Dim::of(shift)) : dim_sub(input, ir::Dim::of(-shift));
   return dim_floor_div(moved, ir::Dim::of(stride));
 }
 

@@ -39,7 +39,7 @@ struct Window {
   // Of a transposed convolution possibly negative: output_padding and what output_shape adds lie
   // beyond the last tap.
   ir::Dims pads_end;
-  ir::Dims input;     // spatial extents
+  ir::Dims input;  // spatial extents
   ir::Dims output;
   int64_t group = 1;
 
@@ -57,8 +57,8 @@ WindowSpec pool_spec(const ir::Node& node, size_t spatial_rank);
 Window resolve_window(const WindowSpec& spec, const ir::Dims& input);
 Window resolve_transposed(const WindowSpec& spec, const ir::Dims& input);
 
-// Resolved parameters from full shapes: x [N, C, spatial...], w [M, C/group, kernel...] (transposed:
-// [C, M/group, kernel...]). Also checks ranks and channels against the group.
+// Resolved parameters from full shapes: x [N, C, spatial...], w [M, C/group, kernel...]
+// (transposed: [C, M/group, kernel...]). Also checks ranks and channels against the group.
 Window conv_window(const ir::Node& node, const ir::Dims& x, const ir::Dims& w);
 Window conv_transpose_window(const ir::Node& node, const ir::Dims& x, const ir::Dims& w);
 Window pool_window(const ir::Node& node, const ir::Dims& x);
