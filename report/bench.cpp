@@ -1,5 +1,6 @@
 #include "report/bench.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,7 +40,7 @@ class Worker {
   explicit Worker(const std::vector<std::string>& arguments) {
     int to_child[2];
     int from_child[2];
-    if (pipe(to_child) != 0 || pipe(from_child) != 0) {
+    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) {
       fail(ErrorCode::kLimit, "cannot make pipes for a measuring process");
     }
     std::vector<char*> argv;
@@ -51,7 +52,6 @@ class Worker {
     if (pid_ == 0) {
       dup2(to_child[0], STDIN_FILENO);
       dup2(from_child[1], STDOUT_FILENO);
-      for (const int fd : {to_child[0], to_child[1], from_child[0], from_child[1]}) close(fd);
       execv("/proc/self/exe", argv.data());
       _exit(127);
     }

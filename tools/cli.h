@@ -1,0 +1,78 @@
+// What all commands share: common options, registration, logging and progress.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "interp/executor.h"
+#include "ir/model.h"
+
+namespace fettle::tools {
+
+// Options that every command takes.
+struct Common {
+  bool json = false;
+  bool quiet = false;
+  int verbose = 0;
+  std::string log_level;
+  int threads = 0;
+  uint64_t seed = 0;
+  std::string max_memory;
+  bool exact = false;
+  std::string ort_library;
+
+  interp::ExecutorOptions executor() const;
+};
+
+// A command's body; returns the process exit code (0 or 1; failures are thrown).
+using Action = std::function<int()>;
+
+// One function per command: declares its options on `app` and sets `action` when it is chosen.
+void add_bench(CLI::App& app, Common& common, Action& action);
+void add_calibrate(CLI::App& app, Common& common, Action& action);
+void add_compare(CLI::App& app, Common& common, Action& action);
+void add_compress(CLI::App& app, Common& common, Action& action);
+void add_evaluate(CLI::App& app, Common& common, Action& action);
+void add_inspect(CLI::App& app, Common& common, Action& action);
+void add_optimize(CLI::App& app, Common& common, Action& action);
+void add_prune(CLI::App& app, Common& common, Action& action);
+void add_quantize(CLI::App& app, Common& common, Action& action);
+void add_run(CLI::App& app, Common& common, Action& action);
+
+// Parses arguments, runs the command and maps every outcome to an exit code (0, 1, 2 or 3).
+int run_cli(int argc, char** argv);
+
+// Reads options from a YAML file for CLI11 (`--recipe`); keys are option names without dashes.
+std::shared_ptr<CLI::Config> yaml_config(std::string command);
+
+// "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
+size_t parse_bytes(const std::string& text);
+// 1234567 -> "1.18 MiB".
+std::string format_bytes(int64_t bytes);
+
+// A progress bar on stderr: only on a terminal, only after a second, erased when done.
+class ProgressBar {
+ public:
+  ProgressBar(std::string label, const Common& common);
+  ~ProgressBar();
+  void update(int64_t done, int64_t total);
+  std::function<void(int64_t, int64_t)> callback();
+
+ private:
+  std::string label_;
+  bool enabled_;
+  double start_;
+  double last_drawn_ = 0;
+  bool drawn_ = false;
+};
+
+// Reads a model for a command (errors name the file).
+ir::Model load_model(const std::string& path);
+// Throws kUsage unless `path` can become an output file: its folder exists or can be made, it is not
+// a folder and not one of `inputs`.
+void check_output_file(const std::string& path, const std::vector<std::string>& inputs);
+
+}  // namespace fettle::tools
