@@ -1,0 +1,111 @@
+#include "interp/executor.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "interp/feeds.h"
+#include "interp/frame.h"
+#include "interp/plan.h"
+#include "ir/error.h"
+#include "ir/inline_functions.h"
+
+namespace fettle::interp {
+namespace {
+
+// Sets the thread count of parallel regions started by this thread, for one scope.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
+    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+  }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
+bool calls_functions(const ir::Model& model) {
+  bool found = false;
+  if (model.functions.empty()) return false;
+  ir::for_each_graph(*model.graph, [&](ir::Graph& graph) {
+    for (const ir::Node& node : graph.nodes()) {
+      found = found || model.find_function(node.domain, node.op_type, node.overload) != nullptr;
+    }
+  });
+  return found;
+}
+
+}  // namespace
+
+struct Executor::Impl {
+  ExecutorOptions options;
+  ir::Model inlined;               // holds a graph only when the model calls its own functions
+  const ir::Model* model = nullptr;
+  std::unique_ptr<Plan> plan;
+  Observer observer;
+
+  Impl(const ir::Model& source, ExecutorOptions chosen) : options(chosen), model(&source) {
+    if (options.threads < 0) {
+      fail(ErrorCode::kUsage, "expected a thread count of 0 or more, found {}", options.threads);
+    }
+    if (calls_functions(source)) {
+      inlined = ir::clone(source);
+      ir::inline_functions(inlined);
+      model = &inlined;
+    }
+    make({});
+  }
+
+  void make(std::set<std::string> watched) {
+    const ThreadCount threads(options.threads);
+    plan = make_plan(*model, PlanOptions{options.exact, std::move(watched)});
+  }
+
+  // Reports constants and fed values, and returns what reports the computed ones.
+  std::function<void(uint32_t, const ir::Tensor&)> start_watching(
+      const std::vector<ops::RuntimeValue>& inputs) const {
+    if (plan->watches.empty() || !observer) return nullptr;
+    auto names = std::make_shared<std::unordered_map<uint32_t, const std::string*>>();
+    for (const Watch& watch : plan->watches) {
+      if (watch.constant == nullptr) {
+        names->emplace(watch.slot, &watch.name);
+      } else if (watch.constant->is_tensor()) {
+        observer(watch.name, watch.constant->tensor);
+      }
+    }
+    const auto report = [this, names](uint32_t slot, const ir::Tensor& tensor) {
+      const auto found = names->find(slot);
+      if (found != names->end()) observer(*found->second, tensor);
+    };
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (inputs[i].is_tensor()) report(plan->main.inputs[i], inputs[i].tensor);
+    }
+    return report;
+  }
+};
+
+Executor::Executor(const ir::Model& model, ExecutorOptions options)
+    : impl_(std::make_unique<Impl>(model, options)) {}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+
+std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
+  const ThreadCount threads(impl_->options.threads);
+  std::vector<ops::RuntimeValue> inputs =
+      bind_feeds(*impl_->model->graph, feeds, impl_->plan->defaults);
+  RunSettings settings;
+  settings.iteration_limit = impl_->options.iteration_limit;
+  settings.on_stored = impl_->start_watching(inputs);
+  return run_graph(impl_->plan->main, nullptr, std::move(inputs), settings);
+}
+
+void Executor::observe(const std::vector<std::string>& names, Observer observer) {
+  impl_->make(std::set<std::string>(names.begin(), names.end()));
+  impl_->observer = std::move(observer);
+}
+
+}  // namespace fettle::interp

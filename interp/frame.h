@@ -1,0 +1,35 @@
+// Runs a compiled graph.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "interp/plan.h"
+
+namespace fettle::interp {
+
+// What a run needs besides the plan.
+struct RunSettings {
+  int64_t iteration_limit = 0;
+  // Called for every tensor that a step of the main graph stores; null when nobody watches.
+  std::function<void(uint32_t slot, const ir::Tensor& tensor)> on_stored;
+};
+
+// Values of one execution of one graph; `outer` is that of the enclosing graph, null for the main
+// graph. Steps of subgraphs read captured values through it.
+struct Frame {
+  const GraphPlan* plan = nullptr;
+  const Frame* outer = nullptr;
+  std::vector<ops::RuntimeValue> slots;
+};
+
+// Executes the graph on its inputs, in the order of GraphPlan::inputs, and returns its outputs.
+// Errors carry the node as context.
+std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, const Frame* outer,
+                                         std::vector<ops::RuntimeValue> inputs,
+                                         const RunSettings& settings);
+
+// Computes a member all of whose operands are constants.
+std::vector<ops::RuntimeValue> run_constant_member(const Member& member);
+
+}  // namespace fettle::interp

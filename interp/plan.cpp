@@ -1,0 +1,217 @@
+#include "interp/plan.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "interp/frame.h"
+#include "ir/error.h"
+
+namespace fettle::interp {
+namespace {
+
+// What the planner knows while it walks one graph.
+struct Scope {
+  GraphPlan* plan = nullptr;
+  std::unordered_map<const ir::Value*, uint32_t> slots;
+  std::vector<int64_t> last_use;  // by slot: index of the last step that reads it; -1 none
+  std::vector<bool> kept;         // by slot: a graph output
+};
+
+class Planner {
+ public:
+  Planner(const ir::Model& model, const PlanOptions& options)
+      : model_(model), options_(options), plan_(std::make_unique<Plan>()) {}
+
+  std::unique_ptr<Plan> run() {
+    const ir::Graph& graph = *model_.graph;
+    plan_graph(graph, plan_->main);
+    for (const ir::Value* input : graph.inputs()) {
+      plan_->defaults.push_back(input->has_initializer() ? bind_initializer(*input) : nullptr);
+    }
+    for (const std::string& name : options_.watched) add_watch(name);
+    return std::move(plan_);
+  }
+
+ private:
+  void plan_graph(const ir::Graph& graph, GraphPlan& out);
+  void add_step(const ir::Node& node, GraphPlan& out);
+  Member make_member(const ir::Node& node);
+  bool precompute(const Member& member);
+  Operand resolve(const ir::Value* value);
+  const ops::RuntimeValue* constant_of(const ir::Value& value);
+  const ops::RuntimeValue* bind_initializer(const ir::Value& value);
+  uint32_t new_slot(const ir::Value& value);
+  void add_watch(const std::string& name);
+  static void set_releases(const Scope& scope, GraphPlan& out);
+
+  const ir::Model& model_;
+  const PlanOptions& options_;
+  std::unique_ptr<Plan> plan_;
+  std::vector<Scope> scopes_;  // outermost first
+  std::unordered_map<const ir::Value*, const ops::RuntimeValue*> constants_;
+  Scope main_scope_;
+};
+
+const ops::RuntimeValue* Planner::bind_initializer(const ir::Value& value) {
+  plan_->constants.emplace_back(value.sparse() != nullptr ? ir::densify(*value.sparse())
+                                                          : *value.constant());
+  return &plan_->constants.back();
+}
+
+// The value's contents when it is an initializer that callers cannot override, or was computed
+// while planning; else null.
+const ops::RuntimeValue* Planner::constant_of(const ir::Value& value) {
+  const auto known = constants_.find(&value);
+  if (known != constants_.end()) return known->second;
+  if (value.is_input() || !value.has_initializer()) return nullptr;
+  const ops::RuntimeValue* bound = bind_initializer(value);
+  constants_.emplace(&value, bound);
+  return bound;
+}
+
+uint32_t Planner::new_slot(const ir::Value& value) {
+  Scope& scope = scopes_.back();
+  const auto slot = static_cast<uint32_t>(scope.plan->slot_count++);
+  scope.slots.emplace(&value, slot);
+  scope.last_use.push_back(-1);
+  scope.kept.push_back(false);
+  return slot;
+}
+
+// Finds the operand and marks it as read by the current step of the graph that owns it.
+Operand Planner::resolve(const ir::Value* value) {
+  if (value == nullptr) return {};
+  if (const ops::RuntimeValue* constant = constant_of(*value)) return Operand{constant, 0, kNoSlot};
+  for (size_t i = scopes_.size(); i-- > 0;) {
+    Scope& scope = scopes_[i];
+    const auto found = scope.slots.find(value);
+    if (found == scope.slots.end()) continue;
+    scope.last_use[found->second] = static_cast<int64_t>(scope.plan->steps.size());
+    return Operand{nullptr, static_cast<uint32_t>(scopes_.size() - 1 - i), found->second};
+  }
+  fail(ErrorCode::kBadInput,
+       "value '{}' is read before any node produces it; sort the graph's nodes", value->name());
+}
+
+Member Planner::make_member(const ir::Node& node) {
+  Member member;
+  member.node = &node;
+  member.opset = model_.opset(node.domain);
+  member.op = ops::find_op(node, member.opset);
+  if (member.op == nullptr || member.op->kernel == nullptr) {
+    fail(ErrorCode::kUnsupported,
+         "{}: fettle cannot compute operator {} of domain '{}' at opset {}; nothing that runs this "
+         "model (calibration, comparison, evaluation) is possible",
+         node.describe(), node.op_type, node.domain.empty() ? "ai.onnx" : node.domain,
+         member.opset);
+  }
+  for (const ir::Value* input : node.inputs()) member.inputs.push_back(resolve(input));
+  for (ir::Graph* body : node.subgraphs()) {
+    member.bodies.emplace_back(body, std::make_unique<GraphPlan>());
+    plan_graph(*body, *member.bodies.back().second);
+  }
+  return member;
+}
+
+// Computes a node whose operands are all constant while planning. In exact mode this is done for
+// Constant nodes only. A node that fails stays in the plan: it may never be reached.
+bool Planner::precompute(const Member& member) {
+  if (options_.exact && !member.node->is("Constant")) return false;
+  if (ops::has_fact(member.op, ops::kRandom) || !member.bodies.empty()) return false;
+  const auto constant = [](const Operand& o) { return o.slot == kNoSlot; };
+  if (!std::all_of(member.inputs.begin(), member.inputs.end(), constant)) return false;
+  std::vector<ops::RuntimeValue> outputs;
+  try {
+    outputs = run_constant_member(member);
+  } catch (const Error&) {
+    return false;
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const ir::Value* value = member.node->output(i);
+    if (value == nullptr) continue;
+    plan_->constants.push_back(std::move(outputs[i]));
+    constants_.emplace(value, &plan_->constants.back());
+  }
+  return true;
+}
+
+void Planner::add_step(const ir::Node& node, GraphPlan& out) {
+  Step step;
+  step.members.push_back(make_member(node));
+  Member& member = step.members.back();
+  if (precompute(member)) return;
+  for (const ir::Value* output : node.outputs()) {
+    member.outputs.push_back(output == nullptr ? kNoSlot : new_slot(*output));
+  }
+  if (!options_.exact) {
+    NodeFacts facts{&node, member.opset, {}};
+    for (const Operand& input : member.inputs) {
+      const bool tensor = input.constant != nullptr && input.constant->is_tensor();
+      facts.constants.push_back(tensor ? &input.constant->tensor : nullptr);
+    }
+    step.kernel = make_accelerated(facts);
+    step.inputs = member.inputs;
+    step.outputs = member.outputs;
+  }
+  out.steps.push_back(std::move(step));
+}
+
+void Planner::set_releases(const Scope& scope, GraphPlan& out) {
+  std::vector<int64_t> born(out.slot_count, -1);
+  for (size_t s = 0; s < out.steps.size(); ++s) {
+    for (const Member& member : out.steps[s].members) {
+      for (const uint32_t slot : member.outputs) {
+        if (slot != kNoSlot) born[slot] = static_cast<int64_t>(s);
+      }
+    }
+  }
+  for (uint32_t slot = 0; slot < out.slot_count; ++slot) {
+    const int64_t last = std::max(scope.last_use[slot], born[slot]);
+    if (last >= 0 && !scope.kept[slot]) {
+      out.steps[static_cast<size_t>(last)].releases.push_back(slot);
+    }
+  }
+}
+
+void Planner::plan_graph(const ir::Graph& graph, GraphPlan& out) {
+  out.graph = &graph;
+  scopes_.emplace_back();
+  scopes_.back().plan = &out;
+  for (const ir::Value* input : graph.inputs()) out.inputs.push_back(new_slot(*input));
+  for (const ir::Node& node : graph.nodes()) add_step(node, out);
+  for (const ir::Value* output : graph.outputs()) {
+    out.outputs.push_back(resolve(output));
+    out.output_names.push_back(output->name());
+    const Operand& operand = out.outputs.back();
+    if (operand.slot != kNoSlot && operand.up == 0) scopes_.back().kept[operand.slot] = true;
+  }
+  set_releases(scopes_.back(), out);
+  if (scopes_.size() == 1) main_scope_ = std::move(scopes_.back());
+  scopes_.pop_back();
+}
+
+void Planner::add_watch(const std::string& name) {
+  const ir::Value* value = model_.graph->find(name);
+  if (value == nullptr) {
+    fail(ErrorCode::kUsage, "the model's main graph has no value named '{}' to observe", name);
+  }
+  Watch watch;
+  watch.name = name;
+  watch.constant = constant_of(*value);
+  if (watch.constant == nullptr) {
+    const auto slot = main_scope_.slots.find(value);
+    if (slot == main_scope_.slots.end()) {
+      fail(ErrorCode::kUsage, "value '{}' is never computed and cannot be observed", name);
+    }
+    watch.slot = slot->second;
+  }
+  plan_->watches.push_back(std::move(watch));
+}
+
+}  // namespace
+
+std::unique_ptr<Plan> make_plan(const ir::Model& model, const PlanOptions& options) {
+  return Planner(model, options).run();
+}
+
+}  // namespace fettle::interp
