@@ -128,6 +128,14 @@ int64_t window_count(const WindowSpec& spec, size_t axis, int64_t in) {
 
 }  // namespace
 
+TapRange tap_range(const Window& w, size_t axis, int64_t k) {
+  const int64_t stride = w.strides[axis];
+  const int64_t shift = w.pads_begin[axis] - k * w.dilations[axis];  // in = out * stride - shift
+  const int64_t highest = w.input[axis] - 1 + shift;
+  if (highest < 0) return {};
+  return {shift > 0 ? ceil_div(shift, stride) : 0, std::min(w.output[axis], highest / stride + 1)};
+}
+
 WindowSpec conv_spec(const ir::Node& node, const ir::Dims& kernel) {
   if (node.has_attribute("kernel_shape")) {
     const ir::Dims stated = node.attr_ints("kernel_shape");

@@ -47,6 +47,14 @@ struct Window {
   int64_t extent(size_t axis) const { return (kernel[axis] - 1) * dilations[axis] + 1; }
 };
 
+// Output positions [begin, end) along an axis for which tap `k` reads inside the input; empty when
+// begin >= end.
+struct TapRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+TapRange tap_range(const Window& window, size_t axis, int64_t k);
+
 // Attributes of a convolution (or transposed one) whose weights have these spatial extents. Throws
 // kBadInput for attributes out of range or in contradiction with the kernel.
 WindowSpec conv_spec(const ir::Node& node, const ir::Dims& kernel);
