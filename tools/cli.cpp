@@ -213,14 +213,6 @@ size_t parse_bytes(const std::string& text) {
   return static_cast<size_t>(value * factor);
 }
 
-std::string format_bytes(int64_t bytes) {
-  const auto value = static_cast<double>(bytes);
-  if (bytes < 1024) return fmt::format("{} B", bytes);
-  if (bytes < 1024 * 1024) return fmt::format("{:.1f} KiB", value / 1024);
-  if (bytes < int64_t{1024} * 1024 * 1024) return fmt::format("{:.2f} MiB", value / (1024 * 1024));
-  return fmt::format("{:.2f} GiB", value / (1024.0 * 1024 * 1024));
-}
-
 ir::Model load_model(const std::string& path) { return ir::read_model(path); }
 
 void check_output_file(const std::string& path, const std::vector<std::string>& inputs) {

@@ -50,8 +50,6 @@ std::shared_ptr<CLI::Config> yaml_config(std::string command);
 
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
-// 1234567 -> "1.18 MiB".
-std::string format_bytes(int64_t bytes);
 
 // A progress bar on stderr: only on a terminal, only after a second, erased when done.
 class ProgressBar {

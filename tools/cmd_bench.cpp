@@ -1,0 +1,81 @@
+#include <filesystem>
+#include <memory>
+
+#include "ir/error.h"
+#include "report/onnxruntime.h"
+#include "tools/steps.h"
+
+namespace fettle::tools {
+namespace {
+
+struct Options {
+  std::vector<std::string> models;
+  std::string data;
+  std::string engine = "both";
+  report::BenchOptions bench;
+};
+
+int bench(const Options& options, const Common& common) {
+  std::vector<report::Engine> engines;
+  if (options.engine != "onnxruntime") engines.push_back(report::Engine::kFettle);
+  const auto library = options.engine != "fettle" ? report::find_onnxruntime(common.ort_library)
+                                                  : std::nullopt;
+  if (options.engine == "onnxruntime" && !library) {
+    fail(ErrorCode::kUsage,
+         "no ONNX Runtime library found; name one with --ort-library or FETTLE_ORT_LIBRARY");
+  }
+  if (library) engines.push_back(report::Engine::kOnnxRuntime);
+  std::vector<report::BenchRequest> requests;
+  for (const std::string& path : options.models) {
+    const ir::Model model = load_model(path);  // a bad file is the user's error, not a bench result
+    if (options.data.empty()) {
+      report::random_feeds(model, common.seed);
+    } else {
+      calib::open_dataset(options.data, model);
+    }
+    for (const auto engine : engines) requests.push_back({path, engine, options.data});
+  }
+  report::BenchOptions bench_options = options.bench;
+  bench_options.threads = common.threads;
+  bench_options.seed = common.seed;
+  bench_options.exact = common.exact;
+  bench_options.ort_library = library.value_or("");
+  const auto results = report::run_bench(requests, bench_options);
+  report::Json j = report::to_json(results);
+  for (size_t i = 0; i < results.size(); ++i) j["runs"][i]["model"] = results[i].request.model_path;
+  std::string text = report::summary(results);
+  if (options.engine == "both" && !library) {
+    text += "  note: no ONNX Runtime library found; only fettle's own executor was measured\n";
+  }
+  print_result(common, j, text);
+  for (const auto& result : results) {
+    if (!result.error.empty() && result.request.engine == report::Engine::kFettle) {
+      fail(ErrorCode::kUnsupported, "{}: {}", result.request.model_path, result.error);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("bench", "Measure latency and peak memory");
+  command->add_option("models", options->models, "ONNX models, measured in turn")->required();
+  command->add_option("--data", options->data, "Take the input from this data (default: random)");
+  command->add_option("--engine", options->engine, "fettle, onnxruntime or both")
+      ->check(CLI::IsMember({"fettle", "onnxruntime", "both"}))
+      ->capture_default_str();
+  command->add_option("--runs", options->bench.runs, "Timed runs per model and engine")
+      ->check(CLI::Range(1, 1000000));
+  command->add_option("--warmup", options->bench.warmup, "Runs before that are not timed")
+      ->check(CLI::Range(0, 1000000));
+  command->add_option("--max-seconds", options->bench.max_seconds, "Stop after this time in all")
+      ->check(CLI::PositiveNumber);
+  command->footer("Example:\n  fettle bench model.onnx out/model.onnx --threads 2");
+  command->callback([options, &common, &action] {
+    action = [options, &common] { return bench(*options, common); };
+  });
+}
+
+}  // namespace fettle::tools

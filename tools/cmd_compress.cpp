@@ -1,0 +1,272 @@
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "ir/error.h"
+#include "ir/io.h"
+#include "passes/prune/unstructured.h"
+#include "report/onnxruntime.h"
+#include "tools/steps.h"
+
+namespace fettle::tools {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string data;
+  std::string eval_data;
+  std::string output;
+  int64_t samples = 0;
+  int64_t eval_samples = 0;
+  double sparsity = 0;
+  double max_drop = -1;
+  std::string max_size;
+  double max_latency = -1;
+  bool no_bench = false;
+  int bench_runs = 10;
+  QuantizeOptions quantize;
+};
+
+// One run of the command, step by step; members are what later steps need of earlier ones.
+class Compression {
+ public:
+  Compression(const Options& options, const Common& common)
+      : options_(options), common_(common), plan_options_(options.quantize.resolved()) {}
+
+  int run() {
+    model_ = load_model(options_.model);
+    open_data();
+    std::unique_ptr<OutputFolder> folder;
+    if (!options_.quantize.plan_only) {
+      folder = std::make_unique<OutputFolder>(options_.output);
+      check_outputs(*folder);
+      report_.before = report::model_stats(model_);
+      run_reference();
+    }
+    report_.optimize = prepare_for_quantization(model_, common_);
+    prune();
+    plan();
+    if (options_.quantize.plan_only) return print_plan();
+    quant::apply_plan(model_, report_.plan);
+    const std::string staged = folder->staged("model.onnx");
+    ir::write_model(model_, staged);
+    model_ = ir::Model();
+    evaluate_result(staged);
+    measure_latency(staged);
+    judge();
+    ir::write_file(folder->staged("report.json"), report::dump(report::to_json(report_)));
+    folder->commit();
+    print_result(common_, report::to_json(report_),
+                 report::summary(report_) +
+                     fmt::format("  written: {}, {}\n", folder->final_path("model.onnx"),
+                                 folder->final_path("report.json")));
+    return report_.passed() ? 0 : 1;
+  }
+
+ private:
+  void open_data() {
+    namespace fs = std::filesystem;
+    calibration_ = calib::open_dataset(options_.data, model_);
+    if (!options_.eval_data.empty()) evaluation_ = calib::open_dataset(options_.eval_data, model_);
+    report_.input_name = fs::path(options_.model).filename().string();
+    report_.output_name = "model.onnx";
+    report_.mode = options_.quantize.mode;
+  }
+
+  // The model that is read may not be the one that is written.
+  void check_outputs(const OutputFolder& folder) {
+    std::error_code error;
+    for (const char* file : {"model.onnx", "model.onnx.data"}) {
+      if (std::filesystem::equivalent(folder.final_path(file), options_.model, error)) {
+        fail(ErrorCode::kUsage, "output '{}' is the input model itself; choose another -o",
+             folder.final_path(file));
+      }
+    }
+  }
+
+  calib::Dataset& evaluation() { return evaluation_ ? *evaluation_ : *calibration_; }
+
+  report::EvaluationOptions evaluation_options(ProgressBar& bar) const {
+    report::EvaluationOptions options;
+    options.executor = common_.executor();
+    options.max_samples = options_.eval_samples;
+    if (!evaluation_ && options.max_samples == 0) options.max_samples = options_.samples;
+    options.progress = bar.callback();
+    return options;
+  }
+
+  void run_reference() {
+    ProgressBar bar("reference", common_);
+    report::TaskScorer scorer(model_, evaluation());
+    report_.evaluation_samples =
+        report::run_over(model_, evaluation(), evaluation_options(bar),
+                         [&](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
+                           scorer.add(first, outputs);
+                           reference_.append(outputs);
+                         });
+    report_.metrics_before = scorer.metrics();
+  }
+
+  void prune() {
+    if (options_.sparsity <= 0) return;
+    passes::PruneOptions options;
+    options.sparsity = options_.sparsity;
+    options.exclude = options_.quantize.plan.exclude_nodes;
+    report_.prune = summarize(passes::prune_unstructured(model_, options), options_.sparsity);
+  }
+
+  static report::PruneSummary summarize(const passes::PruneReport& pruned, double requested) {
+    return {requested,          pruned.weights,           pruned.zeros_before,
+            pruned.zeros_after, pruned.compressed_before, pruned.compressed_after};
+  }
+
+  void plan() {
+    std::optional<calib::CalibrationTable> table;
+    if (plan_options_.mode == quant::Mode::kStatic || plan_options_.mode == quant::Mode::kFp16) {
+      table = calibrate_model(model_, *calibration_, options_.samples, common_);
+      report_.calibration_samples = table->samples;
+    }
+    report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
+    int64_t changed = 0;
+    for (const auto& node : report_.plan.nodes) changed += node.decision != "float" ? 1 : 0;
+    if (changed == 0) {
+      report_.notes.push_back("nothing was quantized; the reasons are in quantize.nodes of the report");
+    }
+  }
+
+  int print_plan() const {
+    std::fputs(quant::plan_to_json(report_.plan).c_str(), stdout);
+    return 0;
+  }
+
+  void evaluate_result(const std::string& path) {
+    const ir::Model written = ir::read_model(path);
+    report_.after = report::model_stats(written);
+    ProgressBar bar("evaluating", common_);
+    report::TaskScorer scorer(written, evaluation());
+    report::Comparer comparer(written);
+    size_t run = 0;
+    const int64_t samples =
+        report::run_over(written, evaluation(), evaluation_options(bar),
+                         [&](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
+                           scorer.add(first, outputs);
+                           comparer.add(reference_.read(run++), outputs);
+                         });
+    report_.metrics_after = scorer.metrics();
+    report_.comparison = report::to_json(comparer, samples);
+    if (!evaluation_) {
+      report_.notes.push_back("evaluated on the calibration data; give --eval-data for an independent figure");
+    }
+  }
+
+  void measure_latency(const std::string& path) {
+    if (options_.no_bench) return;
+    const auto library = report::find_onnxruntime(common_.ort_library);
+    std::vector<report::BenchRequest> requests;
+    for (const auto engine : {report::Engine::kFettle, report::Engine::kOnnxRuntime}) {
+      if (engine == report::Engine::kOnnxRuntime && !library) continue;
+      requests.push_back({options_.model, engine, options_.data});
+      requests.push_back({path, engine, options_.data});
+    }
+    report::BenchOptions bench;
+    bench.threads = common_.threads;
+    bench.seed = common_.seed;
+    bench.runs = options_.bench_runs;
+    bench.max_seconds = 5;
+    bench.exact = common_.exact;
+    bench.ort_library = library.value_or("");
+    report_.latency = report::run_bench(requests, bench);
+    if (!library) report_.notes.push_back("no ONNX Runtime library found: latency is fettle's own executor only");
+    for (size_t i = 0; i + 1 < report_.latency.size(); i += 2) {
+      const auto& before = report_.latency[i];
+      const auto& after = report_.latency[i + 1];
+      if (before.error.empty() && after.error.empty() && after.median_ms() > before.median_ms() * 1.02) {
+        report_.notes.push_back(fmt::format("the result is slower than the original in {} on this machine",
+                                            report::engine_name(before.request.engine)));
+      }
+    }
+  }
+
+  void judge() {
+    if (options_.max_drop >= 0) {
+      report::Gate gate{"max-drop", options_.max_drop, 1, false};
+      const auto drop = report_.top1_drop();
+      const auto& agreement = report_.comparison["top1_agreement"];
+      if (drop) {
+        gate.value = *drop;
+      } else if (agreement.is_number()) {
+        gate.value = 1 - agreement.get<double>();
+        report_.notes.push_back("no labels: max-drop was judged by disagreement of the top class");
+      } else {
+        report_.notes.push_back("no labels and no class scores: max-drop cannot be judged and counts as failed");
+      }
+      gate.passed = gate.value <= gate.limit + 1e-12;
+      report_.gates.push_back(gate);
+    }
+    if (!options_.max_size.empty()) {
+      const auto limit = static_cast<double>(parse_bytes(options_.max_size));
+      const auto size = static_cast<double>(report_.after.file_bytes);
+      report_.gates.push_back({"max-size", limit, size, size <= limit});
+    }
+    if (options_.max_latency >= 0) {
+      // ONNX Runtime's figure, the last one, where it was measured: that is what will be deployed.
+      report::Gate gate{"max-latency", options_.max_latency, 0, false};
+      for (size_t i = 1; i < report_.latency.size(); i += 2) {
+        if (report_.latency[i].error.empty()) gate.value = report_.latency[i].median_ms();
+      }
+      gate.passed = gate.value > 0 && gate.value <= gate.limit;
+      report_.gates.push_back(gate);
+    }
+  }
+
+  const Options& options_;
+  const Common& common_;
+  quant::PlanOptions plan_options_;
+  ir::Model model_;
+  std::unique_ptr<calib::Dataset> calibration_;
+  std::unique_ptr<calib::Dataset> evaluation_;
+  report::OutputStore reference_;
+  report::CompressReport report_;
+};
+
+}  // namespace
+
+void add_compress(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("compress", "Optimize and quantize a model, with a report");
+  command->add_option("model", options->model, "ONNX model")->required();
+  command->add_option("--data", options->data, "Calibration data (h5, npz, npy, folder)")->required();
+  command->add_option("--eval-data", options->eval_data,
+                      "Data to evaluate on, with labels if there are any (default: --data)");
+  CLI::Option* output = command->add_option("-o,--output", options->output, "Output folder");
+  command->add_option("--samples", options->samples, "Use at most this many calibration samples")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--eval-samples", options->eval_samples, "Evaluate on at most this many samples")
+      ->check(CLI::NonNegativeNumber);
+  command->add_option("--sparsity", options->sparsity, "Zero this share of the weights first (0..1)")
+      ->check(CLI::Range(0.0, 0.99));
+  command->add_option("--max-drop", options->max_drop,
+                      "Exit 1 when top-1 falls by more than this fraction (0.01 = 1 point)")
+      ->check(CLI::Range(0.0, 1.0));
+  command->add_option("--max-size", options->max_size, "Exit 1 when the file is larger, e.g. 4M");
+  command->add_option("--max-latency", options->max_latency, "Exit 1 when one run takes longer (ms)")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--no-bench", options->no_bench, "Do not measure latency");
+  command->add_option("--bench-runs", options->bench_runs, "Latency runs per model and engine")
+      ->check(CLI::Range(1, 10000));
+  options->quantize.declare(*command);
+  command->footer("Example:\n  fettle compress model.onnx --data calib.h5 --eval-data test.h5 "
+                  "--max-drop 0.01 -o out/");
+  command->callback([options, output, &common, &action] {
+    action = [options, output, &common] {
+      if (output->empty() && !options->quantize.plan_only) {
+        fail(ErrorCode::kUsage, "compress needs an output folder: add -o DIR");
+      }
+      if (!options->max_size.empty()) parse_bytes(options->max_size);
+      return Compression(*options, common).run();
+    };
+  });
+}
+
+}  // namespace fettle::tools

@@ -1,0 +1,90 @@
+#include <memory>
+
+#include "ir/error.h"
+#include "ir/io.h"
+#include "tools/steps.h"
+
+namespace fettle::tools {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string data;
+  std::string table;
+  std::string output;
+  int64_t samples = 0;
+  QuantizeOptions quantize;
+};
+
+int quantize(const Options& options, const Common& common) {
+  const quant::PlanOptions plan_options = options.quantize.resolved();
+  if (!options.quantize.plan_only) {
+    check_output_file(options.output, {options.model, options.data, options.table});
+  }
+  ir::Model model = load_model(options.model);
+  const bool wants_table = plan_options.mode == quant::Mode::kStatic;
+  if (wants_table && options.data.empty() && options.table.empty()) {
+    fail(ErrorCode::kUsage, "static quantization needs calibration: give --data or --table");
+  }
+  std::unique_ptr<calib::Dataset> data;
+  if (!options.data.empty()) data = calib::open_dataset(options.data, model);
+  const report::ModelStats before = report::model_stats(model);
+  prepare_for_quantization(model, common);
+  std::optional<calib::CalibrationTable> table;
+  if (!options.table.empty()) {
+    table = calib::load_table(options.table);
+    calib::check_table(*table, model);
+  } else if (data) {
+    table = calibrate_model(model, *data, options.samples, common);
+  }
+  const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
+  if (options.quantize.plan_only) {
+    std::fputs(quant::plan_to_json(plan).c_str(), stdout);
+    return 0;
+  }
+  quant::apply_plan(model, plan);
+  ir::write_model(model, options.output);
+  const report::ModelStats after = report::model_stats(load_model(options.output));
+  std::map<std::string, int64_t> decisions;
+  for (const auto& node : plan.nodes) ++decisions[node.decision];
+  report::Json j;
+  j["model"] = options.model;
+  j["output"] = options.output;
+  j["mode"] = options.quantize.mode;
+  j["before"] = report::to_json(before);
+  j["after"] = report::to_json(after);
+  j["decisions"] = decisions;
+  j["warnings"] = plan.warnings;
+  std::string text = fmt::format("{} -> {} ({}): weights {} -> {}\n", options.model, options.output,
+                                 options.quantize.mode, report::human_bytes(before.weight_bytes),
+                                 report::human_bytes(after.weight_bytes));
+  for (const auto& [decision, count] : decisions) text += fmt::format("  {}: {} nodes\n", decision, count);
+  for (const std::string& warning : plan.warnings) text += fmt::format("  warning: {}\n", warning);
+  print_result(common, j, text);
+  return 0;
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, Common& common, Action& action) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("quantize", "Change the number format of a model");
+  command->add_option("model", options->model, "ONNX model")->required();
+  command->add_option("--data", options->data, "Calibration data (static mode)");
+  command->add_option("--table", options->table, "Calibration table of `fettle calibrate` instead");
+  CLI::Option* output = command->add_option("-o,--output", options->output, "Output model");
+  command->add_option("--samples", options->samples, "Use at most this many calibration samples")
+      ->check(CLI::NonNegativeNumber);
+  options->quantize.declare(*command);
+  command->footer("Example:\n  fettle quantize model.onnx --mode dynamic -o small.onnx");
+  command->callback([options, output, &common, &action] {
+    action = [options, output, &common] {
+      if (output->empty() && !options->quantize.plan_only) {
+        fail(ErrorCode::kUsage, "quantize needs an output file: add -o FILE");
+      }
+      return quantize(*options, common);
+    };
+  });
+}
+
+}  // namespace fettle::tools

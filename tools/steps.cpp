@@ -1,0 +1,85 @@
+#include "tools/steps.h"
+
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+
+#include "ir/error.h"
+#include "ops/infer.h"
+#include "quant/opset_upgrade.h"
+
+namespace fettle::tools {
+
+void QuantizeOptions::declare(CLI::App& command) {
+  command.add_option("--mode", mode, "static, dynamic, weight-only or fp16")->capture_default_str();
+  command.add_option("--exclude-node", plan.exclude_nodes,
+                     "Node name to leave in float; * and ? match (repeatable)");
+  command.add_option("--exclude-type", plan.exclude_types,
+                     "Operator type to leave in float (repeatable)");
+  command.add_flag("--per-tensor", per_tensor, "One scale per weight tensor instead of per channel");
+  command.add_flag("--reduce-range", plan.reduce_range,
+                   "7-bit weights, for x86 CPUs without VNNI");
+  command.add_flag("!--fp16-io", plan.keep_io_types, "fp16: inputs and outputs become float16 too");
+  command.add_option("--fp16-block", plan.fp16_block_types,
+                     "fp16: further operator types that stay float (repeatable)");
+  command.add_flag("--plan-only", plan_only, "Print the quantization plan as JSON and stop");
+}
+
+quant::PlanOptions QuantizeOptions::resolved() const {
+  quant::PlanOptions options = plan;
+  const auto known = quant::mode_from_name(mode);
+  if (!known) {
+    fail(ErrorCode::kUsage, "unknown mode '{}'; choose static, dynamic, weight-only or fp16", mode);
+  }
+  options.mode = *known;
+  options.per_channel = !per_tensor;
+  return options;
+}
+
+void PassOptions::declare(CLI::App& command) {
+  command.add_option("--only", pipeline.only, "Run just these passes (repeatable)");
+  command.add_option("--skip", pipeline.skip, "Leave out these passes (repeatable)");
+  command.add_option("--stop-after", pipeline.stop_after, "Stop after this pass");
+  command.add_flag("--check-each", pipeline.check_each, "Compare outputs after every pass");
+}
+
+void print_result(const Common& common, const report::Json& json, const std::string& text) {
+  if (common.json) {
+    std::fputs(report::dump(json).c_str(), stdout);
+  } else if (!common.quiet) {
+    std::fputs(text.c_str(), stdout);
+  }
+  std::fflush(stdout);
+}
+
+passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&) {
+  // Folding first: weights in Constant nodes and shape arithmetic would hide structure from the
+  // opset upgrade and from the plan.
+  passes::PipelineReport report = passes::run_pipeline(model);
+  if (model.opset() < 13) {
+    quant::upgrade_opset(model, 13);
+    const passes::PipelineReport again = passes::run_pipeline(model);
+    report.nodes_after = again.nodes_after;
+    report.rounds += again.rounds;
+    for (size_t i = 0; i < report.passes.size() && i < again.passes.size(); ++i) {
+      report.passes[i].rewrites += again.passes[i].rewrites;
+      report.passes[i].milliseconds += again.passes[i].milliseconds;
+    }
+    report.declined = again.declined;
+  }
+  ops::infer_shapes(model);
+  spdlog::info("optimized: {} nodes became {}", report.nodes_before, report.nodes_after);
+  return report;
+}
+
+calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
+                                        int64_t max_samples, const Common& common) {
+  ProgressBar bar("calibrating", common);
+  calib::CalibrateOptions options;
+  options.max_samples = max_samples;
+  options.executor = common.executor();
+  options.progress = bar.callback();
+  return calib::calibrate(model, data, options);
+}
+
+}  // namespace fettle::tools
