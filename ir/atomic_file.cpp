@@ -1,0 +1,114 @@
+#include "ir/atomic_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <random>
+
+#include "ir/error.h"
+
+namespace fettle::ir {
+namespace {
+
+constexpr size_t kBufferSize = size_t{1} << 20;
+constexpr int kAttempts = 16;
+
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+void sync_folder(const std::filesystem::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  fsync(fd);  // some file systems refuse it for folders; the file itself is on the disk already
+  close(fd);
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::filesystem::path destination) : destination_(std::move(destination)) {
+  struct stat status {};
+  if (destination_.filename().empty() ||
+      (stat(destination_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))) {
+    fail(ErrorCode::kBadInput, "cannot write {}: it is not a regular file; name a file",
+         destination_.string());
+  }
+  std::random_device random;
+  for (int attempt = 0; attempt < kAttempts && fd_ < 0; ++attempt) {
+    temporary_ = folder_of(destination_) / fmt::format(".{}.tmp.{}.{:08x}",
+                                                       destination_.filename().string(), getpid(),
+                                                       random());
+    fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (fd_ < 0 && errno != EEXIST) break;
+  }
+  if (fd_ < 0) {
+    fail(ErrorCode::kBadInput, "cannot write {}: {}; check that the folder exists and is writable",
+         destination_.string(), std::strerror(errno));
+  }
+  exists_ = true;
+}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) close(fd_);
+  if (exists_) unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail_writing(int error) const {
+  fail(ErrorCode::kBadInput, "cannot write {}: {}; nothing was changed", destination_.string(),
+       std::strerror(error));
+}
+
+void AtomicFile::write(const void* bytes, size_t size) {
+  size_ += size;
+  if (pending_.size() + size < kBufferSize) {
+    pending_.append(static_cast<const char*>(bytes), size);
+    return;
+  }
+  flush();
+  const char* at = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const ssize_t n = ::write(fd_, at, std::min(size, size_t{1} << 30));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fail_writing(n < 0 ? errno : ENOSPC);
+    at += n;
+    size -= static_cast<size_t>(n);
+  }
+}
+
+void AtomicFile::flush() {
+  std::string bytes;
+  bytes.swap(pending_);
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t n = ::write(fd_, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fail_writing(n < 0 ? errno : ENOSPC);
+    done += static_cast<size_t>(n);
+  }
+}
+
+void AtomicFile::pad(uint64_t alignment) {
+  const std::string zeros(static_cast<size_t>((alignment - size_ % alignment) % alignment), '\0');
+  write(zeros);
+}
+
+void AtomicFile::finish() {
+  if (fd_ < 0) return;
+  flush();
+  if (fsync(fd_) != 0 && errno != EINVAL && errno != EROFS) fail_writing(errno);
+  const int fd = fd_;
+  fd_ = -1;
+  if (close(fd) != 0) fail_writing(errno);
+}
+
+void AtomicFile::commit() {
+  finish();
+  if (rename(temporary_.c_str(), destination_.c_str()) != 0) fail_writing(errno);
+  exists_ = false;
+  sync_folder(folder_of(destination_));
+}
+
+}  // namespace fettle::ir
