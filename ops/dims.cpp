@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ir/error.h"
+#include "ops/checked.h"
 
 namespace fettle::ops {
 namespace {
@@ -36,19 +37,6 @@ struct Greater {
 using Polynomial = std::map<Monomial, int64_t, Greater>;
 using MaybePolynomial = std::optional<Polynomial>;
 
-[[noreturn]] void overflow() {
-  fail(ErrorCode::kBadInput, "dimension arithmetic overflows; expected extents below 2^63");
-}
-int64_t checked_add(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) overflow();
-  return sum;
-}
-int64_t checked_mul(int64_t a, int64_t b) {
-  int64_t product = 0;
-  if (__builtin_mul_overflow(a, b, &product)) overflow();
-  return product;
-}
 int64_t floor_quotient(int64_t a, int64_t b) {
   const int64_t q = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? q - 1 : q;
