@@ -120,6 +120,54 @@ void GraphCloner::copy_body(const Graph& from, Node& after) {
   for (const Node& node : from.nodes()) last = &copy_node(node, into, last);
 }
 
+namespace {
+
+// Subgraphs within `graph` that return the outer value `old` return `with`.
+void redirect_inner_outputs(Graph& graph, const Value& old, Value& with) {
+  for_each_graph(graph, [&](Graph& inner) {
+    if (&inner == &graph) return;
+    for (size_t i = 0; i < inner.outputs().size(); ++i) {
+      if (inner.outputs()[i] == &old) inner.set_output(i, with);
+    }
+  });
+}
+
+// A copy of `value` for `node`, made behind the producer of the value if that comes later.
+Value& identity_of(Value& value, Node& node) {
+  Graph& graph = node.graph();
+  Node* producer = &value.graph() == &graph ? value.producer() : nullptr;
+  Node& identity = graph.insert_after(producer != nullptr ? *producer : node, "Identity", {&value},
+                                      {graph.unique_name(value.name() + "/copy")});
+  return *identity.output(0);
+}
+
+}  // namespace
+
+void replace_node(Node& node, std::vector<Result> results) {
+  Graph& graph = node.graph();
+  std::vector<std::pair<Value*, std::string>> renames;
+  for (size_t i = 0; i < node.outputs().size(); ++i) {
+    Value* old = node.output(i);
+    if (old == nullptr) continue;
+    auto [with, fresh] = results.at(i);
+    FETTLE_ASSERT(with != nullptr);
+    for (size_t j = 0; j < i; ++j) fresh = fresh && results[j].value != with;
+    if (old->is_graph_output()) {
+      if (!fresh) with = &identity_of(*with, node);
+      redirect_inner_outputs(graph, *old, *with);
+    } else if (fresh) {
+      renames.emplace_back(with, old->name());
+    }
+    const Type type = old->type;
+    FETTLE_ASSERT(graph.replace_all_uses(*old, *with));
+    if (!with->type.known()) with->type = type;
+  }
+  graph.erase(node);
+  for (const auto& [value, name] : renames) {
+    if (!value->is_graph_output()) graph.rename(*value, name);
+  }
+}
+
 std::unique_ptr<Graph> clone(const Graph& graph, Graph* parent) {
   auto copy = std::make_unique<Graph>(parent);
   GraphCloner().copy_graph(graph, *copy);

@@ -52,4 +52,17 @@ class GraphCloner {
   std::unordered_map<const Value*, Value*> values_;
 };
 
+// A value that is to stand where an output of a node stood. `fresh`: computed by nodes that were
+// inserted for this purpose, so that it has no name of its own to keep.
+struct Result {
+  Value* value = nullptr;
+  bool fresh = false;
+};
+
+// Puts `results` in place of the outputs of `node` and erases the node. Fresh values take the names
+// of the outputs; others go through an Identity where a graph output would else lose its name.
+// Graphs within the node's graph may return its outputs too. Entries for omitted outputs are
+// ignored.
+void replace_node(Node& node, std::vector<Result> results);
+
 }  // namespace fettle::ir

@@ -211,58 +211,19 @@ class Inliner {
     connect_outputs(call, function, cloner);
   }
 
-  // The values that the body returns take the place, and the names, of the call's outputs.
-  void connect_outputs(Node& call, const Function& function, const GraphCloner& cloner) {
-    Graph& graph = call.graph();
-    std::vector<std::pair<Value*, std::string>> renames;
-    std::vector<Value*> taken;
+  // The values that the body returns take the place of the call's outputs.
+  static void connect_outputs(Node& call, const Function& function, const GraphCloner& cloner) {
+    std::vector<Result> results;
     for (size_t i = 0; i < call.outputs().size(); ++i) {
-      Value* old = call.output(i);
-      if (old == nullptr) continue;
-      Value* with = cloner.mapped(*function.body->outputs()[i], graph);
-      if (with == nullptr) {
+      const Value& returned = *function.body->outputs()[i];
+      Value* with = cloner.mapped(returned, call.graph());
+      if (with == nullptr && call.output(i) != nullptr) {
         fail(ErrorCode::kBadInput, "{}: function '{}' returns an input that the call omits",
              call.describe(), function.name);
       }
-      const bool fresh = with->producer() != nullptr && &with->graph() == &graph &&
-                         !function.body->outputs()[i]->is_input() &&
-                         std::find(taken.begin(), taken.end(), with) == taken.end();
-      if (!fresh) with = identity_of(*with, call);
-      taken.push_back(with);
-      for_each_graph(graph, [&](Graph& inner) { redirect_outputs(inner, graph, *old, *with); });
-      const bool named = old->is_graph_output();
-      Type type = old->type;
-      FETTLE_ASSERT(graph.replace_all_uses(*old, *with));
-      if (!with->type.known()) with->type = std::move(type);
-      if (!named) renames.emplace_back(with, old->name());
+      results.push_back({with, returned.producer() != nullptr});
     }
-    graph.erase(call);
-    for (const auto& [value, name] : renames) {
-      if (!value->is_graph_output()) graph.rename(*value, name);
-    }
-  }
-
-  // Subgraphs within `graph` that return the outer value `old` return `with`.
-  static void redirect_outputs(Graph& inner, const Graph& graph, const Value& old, Value& with) {
-    if (&inner == &graph) return;
-    for (size_t i = 0; i < inner.outputs().size(); ++i) {
-      if (inner.outputs()[i] == &old) inner.set_output(i, with);
-    }
-  }
-
-  // A copy of a value that already has a name of its own to keep.
-  Value* identity_of(Value& value, Node& call) {
-    Graph& graph = call.graph();
-    if (model_.opset() == 0) {
-      fail(ErrorCode::kUnsupported,
-           "{}: the function passes a value through, which needs Identity, but the model does not "
-           "import the domain ai.onnx", call.describe());
-    }
-    // Behind the body: the value may be one that the body computes.
-    Node* last = value.producer() != nullptr && &value.graph() == &graph ? value.producer() : &call;
-    Node& node = graph.insert_after(*last, "Identity", {&value},
-                                    {graph.unique_name(value.name() + "/copy")});
-    return node.output(0);
+    replace_node(call, std::move(results));
   }
 
   void drop_functions() {
