@@ -30,25 +30,30 @@ ir::Dims legacy_broadcast_dims(const ir::Node& node, const ir::Dims& a, const ir
 void infer_legacy_broadcast(InferContext& ctx);
 void infer_legacy_comparison(InferContext& ctx);
 
-// y = f(x) for every element, in arithmetic type C (Work<T> or double); f returns C.
+// y = f(x) for every element, computed in C (Work<T> or double) and rounded once.
 template <typename T, typename C, typename F>
 void map_elements(KernelContext& ctx, const ir::Tensor& x, F f) {
   const auto in = x.data<T>();
   auto out = ctx.output(0, x.type(), x.dims()).mutable_data<T>();
-  for (size_t i = 0; i < in.size(); ++i) out[i] = narrow<T>(f(static_cast<C>(in[i])));
+  for (size_t i = 0; i < in.size(); ++i) {
+    if constexpr (std::is_same_v<C, double>) {
+      out[i] = from_double<T>(f(static_cast<double>(in[i])));
+    } else {
+      out[i] = narrow<T>(f(static_cast<C>(in[i])));
+    }
+  }
 }
 
-// y = f(x) computed in double, for operators on floating types.
-template <typename F>
-void map_floats(KernelContext& ctx, F f) {
+// y = f(x) computed in double, over the types of the list.
+template <typename Types, typename F>
+void map_reals(KernelContext& ctx, F f) {
   const ir::Tensor& x = ctx.input(0);
-  dispatch(FloatTypes{}, x.type(), [&]<typename T>(Tag<T>) { map_elements<T, double>(ctx, x, f); });
+  dispatch(Types{}, x.type(), [&]<typename T>(Tag<T>) { map_elements<T, double>(ctx, x, f); });
 }
 
-// y = F{}(x) computed in double.
-template <typename F>
-void float_kernel(KernelContext& ctx) {
-  map_floats(ctx, F{});
+template <typename Types, typename F>
+void real_kernel(KernelContext& ctx) {
+  map_reals<Types>(ctx, F{});
 }
 
 // y = F{}(x) computed in Work<T>, over the types of the list.
