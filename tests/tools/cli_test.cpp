@@ -1,0 +1,283 @@
+// The binary as a user types it: results, exit codes, and what is left behind.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "calib/write_arrays.h"
+#include "ir/io.h"
+#include "support/text_model.h"
+
+namespace fettle::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+class Cli : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "fettle-cli-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override {
+    std::error_code error;
+    fs::permissions(folder_, fs::perms::owner_all, error);
+    fs::remove_all(folder_, error);
+  }
+
+  Outcome fettle(const std::string& arguments) {
+    const std::string out = path("stdout");
+    const std::string err = path("stderr");
+    const std::string command = "'" + std::string(FETTLE_BINARY_DIR) + "/fettle' " + arguments + " >'" +
+                                out + "' 2>'" + err + "' </dev/null";
+    const int status = std::system(command.c_str());
+    Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1, slurp(out), slurp(err)};
+    fs::remove(out);
+    fs::remove(err);
+    return outcome;
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string model() const { return test::testdata("digits_resnet.onnx").string(); }
+  std::string calib() const { return test::testdata("digits_calib.h5").string(); }
+  std::string labelled() const { return test::testdata("digits_test.h5").string(); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary) << text;
+    return path(name);
+  }
+  // Arrays by name, one tensor each, with samples along axis 0.
+  std::string arrays(const std::string& name, const std::vector<std::string>& names,
+                     const std::vector<ir::Tensor>& tensors) const {
+    calib::ArraySource source;
+    source.names = names;
+    source.runs = 1;
+    source.batch = tensors[0].dim(0);
+    source.read = [&](size_t) { return tensors; };
+    calib::write_arrays(path(name), source);
+    return path(name);
+  }
+  ir::Tensor images(int64_t n, float value) const {
+    return ir::Tensor::of<float>({n, 1, 8, 8}, std::vector<float>(static_cast<size_t>(n * 64), value));
+  }
+  // Exit 2, one message that holds every word, no output folder left.
+  void expect_refused(const std::string& arguments, const std::vector<std::string>& words) {
+    const Outcome o = fettle(arguments);
+    EXPECT_EQ(o.code, 2) << arguments << "\n" << o.err;
+    for (const std::string& word : words) {
+      EXPECT_NE(o.err.find(word), std::string::npos) << "no '" << word << "' in: " << o.err;
+    }
+    EXPECT_FALSE(fs::exists(path("out"))) << arguments;
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Cli, CompressWritesAModelAndAReport) {
+  const Outcome o = fettle("compress '" + model() + "' --data '" + calib() + "' --eval-data '" +
+                           labelled() + "' --bench-runs 3 -o '" + path("out") + "' --max-drop 0.01 --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto report = nlohmann::json::parse(o.out);
+  EXPECT_EQ(report, nlohmann::json::parse(slurp(path("out/report.json"))));
+  EXPECT_EQ(report["schema"], "fettle-report");
+  EXPECT_LE(report["accuracy"]["top1_drop"].get<double>(), 0.01);
+  EXPECT_GT(report["accuracy"]["after"]["top1"].get<double>(), 0.9);
+  EXPECT_LE(report["size"]["weight_ratio"].get<double>(), 0.30);
+  EXPECT_TRUE(report["passed"].get<bool>());
+  EXPECT_GT(report["quantize"]["decisions"]["quantize"].get<int>(), 5);
+  std::vector<std::string> files;
+  for (const auto& entry : fs::directory_iterator(path("out"))) files.push_back(entry.path().filename());
+  std::sort(files.begin(), files.end());
+  EXPECT_EQ(files, (std::vector<std::string>{"model.onnx", "report.json"}));
+}
+
+TEST_F(Cli, SameInputGivesSameModelForAnyThreadCount) {
+  for (const char* threads : {"1", "2"}) {
+    const Outcome o = fettle("compress '" + model() + "' --data '" + calib() + "' --no-bench -q --threads " +
+                             std::string(threads) + " -o '" + path(threads) + "'");
+    ASSERT_EQ(o.code, 0) << o.err;
+  }
+  EXPECT_EQ(slurp(path("1/model.onnx")), slurp(path("2/model.onnx")));
+}
+
+TEST_F(Cli, AFailedGateExitsWithOneAndStillWrites) {
+  const Outcome o = fettle("compress '" + model() + "' --data '" + calib() + "' --no-bench -o '" + path("out") +
+                           "' --max-size 1K");
+  EXPECT_EQ(o.code, 1) << o.err;
+  EXPECT_TRUE(fs::exists(path("out/model.onnx")));
+  EXPECT_NE(o.out.find("FAILED"), std::string::npos);
+}
+
+TEST_F(Cli, PlanOnlyPrintsThePlanAndWritesNothing) {
+  const Outcome o = fettle("compress '" + model() + "' --data '" + calib() + "' --plan-only -o '" + path("out") + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_GT(nlohmann::json::parse(o.out)["nodes"].size(), 5u);
+  EXPECT_FALSE(fs::exists(path("out")));
+}
+
+TEST_F(Cli, ExcludedTypesStayFloat) {
+  const Outcome o = fettle("compress '" + model() + "' --data '" + calib() +
+                           "' --no-bench --exclude-type Conv --json -o '" + path("out") + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  for (const auto& node : nlohmann::json::parse(o.out)["quantize"]["nodes"]) {
+    if (node["operator"] == "Conv") EXPECT_EQ(node["decision"], "float");
+  }
+}
+
+TEST_F(Cli, RecipeFileGivesOptions) {
+  const std::string recipe = write("recipe.yaml", "exclude-type: [Conv, Gemm]\nno-bench: true\n");
+  const Outcome o = fettle("compress '" + model() + "' --recipe '" + recipe + "' --data '" + calib() +
+                           "' --json -o '" + path("out") + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_TRUE(nlohmann::json::parse(o.out)["latency"]["runs"].empty());
+  fs::remove_all(path("out"));
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' -o '" + path("out") + "' --recipe '" +
+                     write("bad.yaml", "exclude-typo: [Conv]\n") + "'",
+                 {"exclude-typo"});
+}
+
+TEST_F(Cli, InspectEvaluateCompareRunAndBenchAnswerInJson) {
+  auto o = fettle("inspect '" + model() + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto inspected = nlohmann::json::parse(o.out);
+  for (const char* key : {"nodes", "parameters", "weight_bytes", "file_bytes", "macs", "operators"}) {
+    EXPECT_TRUE(inspected.contains(key)) << key;
+  }
+  EXPECT_EQ(inspected["file_bytes"].get<int64_t>(), static_cast<int64_t>(fs::file_size(model())));
+  o = fettle("evaluate '" + model() + "' --data '" + labelled() + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_GT(nlohmann::json::parse(o.out)["metrics"]["top1"].get<double>(), 0.95);
+  o = fettle("compare '" + model() + "' '" + model() + "' --data '" + calib() + "' --samples 4 --layers --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto compared = nlohmann::json::parse(o.out);
+  EXPECT_EQ(compared["samples"], 4);
+  EXPECT_EQ(compared["top1_agreement"], 1.0);
+  EXPECT_EQ(compared["outputs"][0]["max_abs"], 0.0);
+  EXPECT_GT(compared["layers"].size(), 5u);
+  o = fettle("run '" + model() + "' --data '" + calib() + "' --samples 6 -o '" + path("y.npz") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_EQ(nlohmann::json::parse(o.out)["outputs"][0]["shape"][0], 6);
+  EXPECT_TRUE(fs::exists(path("y.npz")));
+  o = fettle("bench '" + model() + "' --engine fettle --runs 3 --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto run = nlohmann::json::parse(o.out)["runs"][0];
+  EXPECT_EQ(run["engine"], "fettle");
+  EXPECT_GT(run["median_ms"].get<double>(), 0);
+  EXPECT_GT(run["peak_bytes"].get<int64_t>(), 1 << 20);
+}
+
+TEST_F(Cli, QuantizeModesOptimizeAndPruneWriteLoadableModels) {
+  for (const char* mode : {"dynamic", "weight-only", "fp16"}) {
+    const std::string out = path(std::string(mode) + ".onnx");
+    const Outcome o = fettle("quantize '" + model() + "' --mode " + mode + " -o '" + out + "'");
+    ASSERT_EQ(o.code, 0) << mode << ": " << o.err;
+    const Outcome e = fettle("evaluate '" + out + "' --data '" + labelled() + "' --json");
+    ASSERT_EQ(e.code, 0) << mode << ": " << e.err;
+    EXPECT_GT(nlohmann::json::parse(e.out)["metrics"]["top1"].get<double>(), 0.95) << mode;
+  }
+  EXPECT_LT(fs::file_size(path("fp16.onnx")), fs::file_size(model()) * 6 / 10);
+  auto o = fettle("optimize '" + model() + "' -o '" + path("o.onnx") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto optimized = nlohmann::json::parse(o.out);
+  EXPECT_LT(optimized["after"]["nodes"], optimized["before"]["nodes"]);
+  EXPECT_TRUE(optimized["checked"].get<bool>());
+  o = fettle("prune '" + model() + "' --sparsity 0.5 -o '" + path("p.onnx") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto pruned = nlohmann::json::parse(o.out);
+  EXPECT_NEAR(pruned["zeros_after"].get<double>() / pruned["weights"].get<double>(), 0.5, 0.01);
+}
+
+TEST_F(Cli, CalibrateThenQuantizeFromTheTable) {
+  auto o = fettle("calibrate '" + model() + "' --data '" + calib() + "' -o '" + path("t.json") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  o = fettle("quantize '" + model() + "' --table '" + path("t.json") + "' -o '" + path("q.onnx") + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  expect_refused("quantize '" + test::testdata("digits_mlp.onnx").string() + "' --table '" + path("t.json") +
+                     "' -o '" + path("out") + "'",
+                 {"calibrat"});
+}
+
+TEST_F(Cli, MistypedOptionsAndCommandsGetASuggestion) {
+  expect_refused("compress '" + model() + "' --dta '" + calib() + "' -o '" + path("out") + "'", {"--data"});
+  expect_refused("compres '" + model() + "'", {"compress"});
+  expect_refused("compress '" + model() + "' --data '" + calib() + "'", {"-o"});
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' -o '" + path("out") + "' --mode int9",
+                 {"int9", "static"});
+  expect_refused("", {"subcommand"});
+  EXPECT_EQ(fettle("--help").code, 0);
+  EXPECT_EQ(fettle("compress --help").code, 0);
+}
+
+TEST_F(Cli, BadModelFilesAreNamed) {
+  const std::string tail = "' --data '" + calib() + "' -o '" + path("out") + "'";
+  expect_refused("compress '" + path("missing.onnx") + tail, {"missing.onnx"});
+  expect_refused("compress '" + write("empty.onnx", "") + tail, {"empty.onnx", "empty"});
+  expect_refused("compress '" + write("text.onnx", "this is not a model\nbut two lines of text\n") + tail,
+                 {"text.onnx"});
+  const std::string whole = slurp(model());
+  expect_refused("compress '" + write("cut.onnx", whole.substr(0, whole.size() / 2)) + tail, {"cut.onnx"});
+  expect_refused("compress '" + folder_.string() + tail, {"folder"});
+}
+
+TEST_F(Cli, BadDataIsExplained) {
+  const auto with = [&](const std::string& data) {
+    return "compress '" + model() + "' --data '" + data + "' -o '" + path("out") + "'";
+  };
+  expect_refused(with(path("missing.h5")), {"missing.h5"});
+  expect_refused(with(arrays("name.h5", {"picture_of_a_digit", "other"}, {images(4, 0.5f), images(4, 0.5f)})),
+                 {"image", "picture_of_a_digit"});
+  expect_refused(with(arrays("shape.npz", {"image"}, {ir::Tensor::of<float>({2, 1, 9, 9}, std::vector<float>(162))})),
+                 {"image", "9"});
+  expect_refused(with(arrays("nan.npz", {"image"}, {images(4, std::numeric_limits<float>::quiet_NaN())})),
+                 {"image", "NaN"});
+  expect_refused(with(arrays("none.npz", {"image"}, {images(0, 0)})), {"no samples"});
+  expect_refused(with(write("text.h5", "not a data file")), {"text.h5"});
+  expect_refused(with(write("empty.npz", "")), {"empty.npz"});
+  const std::string whole = slurp(calib());
+  expect_refused(with(write("cut.h5", whole.substr(0, whole.size() / 2))), {"cut.h5"});
+}
+
+TEST_F(Cli, UnwritableOutputsAreRefusedBeforeAnyWork) {
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' -o /proc/fettle-out", {"/proc/fettle-out"});
+  const std::string file = write("file", "keep me");
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' -o '" + file + "'", {"file"});
+  EXPECT_EQ(slurp(file), "keep me");
+  const std::string own = path("own.onnx");
+  fs::copy_file(model(), own);
+  expect_refused("optimize '" + own + "' -o '" + own + "'", {"input"});
+  EXPECT_EQ(slurp(own), slurp(model()));
+}
+
+TEST_F(Cli, ErrorsAreMachineReadableToo) {
+  const Outcome o = fettle("inspect '" + path("missing.onnx") + "' --json");
+  EXPECT_EQ(o.code, 2);
+  EXPECT_EQ(nlohmann::json::parse(o.out)["error"]["code"], 2);
+}
+
+TEST_F(Cli, MemoryLimitIsKept) {
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' --max-memory 1K -o '" + path("out") + "'",
+                 {"--max-memory"});
+  expect_refused("inspect '" + model() + "' --max-memory lots", {"lots"});
+}
+
+}  // namespace
+}  // namespace fettle::tools
