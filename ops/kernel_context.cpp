@@ -53,7 +53,11 @@ ir::Dims broadcast_dims(const ir::Dims& a, const ir::Dims& b) {
 
 std::vector<int64_t> row_major_strides(const ir::Dims& dims) {
   std::vector<int64_t> strides(dims.size(), 1);
-  for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
+  for (size_t i = dims.size(); i-- > 1;) {
+    // Wraps for shapes without elements, whose other extents may be anything.
+    strides[i - 1] = static_cast<int64_t>(static_cast<uint64_t>(strides[i]) *
+                                          static_cast<uint64_t>(dims[i]));
+  }
   return strides;
 }
 
