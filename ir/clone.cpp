@@ -22,7 +22,11 @@ Value* GraphCloner::mapped(const Value& from, Graph& into) const {
 
 void GraphCloner::copy_constant(const Value& from, Graph& into) {
   if (from.is_input()) {
-    into.set_initializer(*values_.at(&from), *from.stored());
+    if (from.sparse() != nullptr) {
+      into.set_initializer(*values_.at(&from), std::make_shared<SparseTensor>(*from.sparse()));
+    } else {
+      into.set_initializer(*values_.at(&from), *from.stored());
+    }
     return;
   }
   const std::string name = name_in(into, from.name());
@@ -180,6 +184,7 @@ Model clone(const Model& model) {
   copy.opset_imports = model.opset_imports;
   copy.carry = model.carry;
   copy.path = model.path;
+  copy.data_files = model.data_files;
   copy.graph = clone(*model.graph, nullptr);
   for (const Function& f : model.functions) {
     copy.functions.push_back({f.domain, f.name, f.overload, f.attributes, f.opset_imports,

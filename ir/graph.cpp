@@ -107,6 +107,15 @@ void Graph::set_initializer(Value& input, StoredTensor stored) {
   constants_.push_back(&input);
 }
 
+void Graph::set_initializer(Value& input, std::shared_ptr<SparseTensor> sparse) {
+  FETTLE_ASSERT(input.graph_ == this && input.is_input_ && !input.has_initializer());
+  if (!input.type.known()) {
+    input.type = Type::tensor(sparse->values.tensor.type(), shape_of(sparse->dims));
+  }
+  input.sparse_ = std::move(sparse);
+  constants_.push_back(&input);
+}
+
 void Graph::add_output(Value& value) {
   outputs_.push_back(&value);
   ++value.output_uses_;
@@ -234,6 +243,22 @@ void Graph::erase_value(Value& value) {
   std::erase(inputs_, &value);
   std::erase(constants_, &value);
   std::erase_if(values_, [&](const auto& v) { return v.get() == &value; });
+}
+
+size_t Graph::erase_unused_constants(bool defaults) {
+  const auto unused = [&](const Value* v) {
+    return v->uses_.empty() && v->output_uses_ == 0 && v->has_initializer() &&
+           (!v->is_input_ || (defaults && parent_ == nullptr));
+  };
+  const size_t before = constants_.size();
+  for (const Value* v : constants_) {
+    if (unused(v)) by_name_.erase(v->name_);
+  }
+  std::erase_if(constants_, unused);
+  if (constants_.size() == before) return 0;
+  std::erase_if(inputs_, unused);
+  std::erase_if(values_, [&](const auto& v) { return unused(v.get()); });
+  return before - constants_.size();
 }
 
 void Graph::purge() {

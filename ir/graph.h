@@ -203,6 +203,7 @@ class Graph {
   Value& add_sparse_constant(std::string value_name, std::shared_ptr<SparseTensor> sparse);
   // Gives an existing input a default value.
   void set_initializer(Value& input, StoredTensor stored);
+  void set_initializer(Value& input, std::shared_ptr<SparseTensor> sparse);
   // A value without producer yet, for readers and cloners; add_node() may then take it as output.
   Value& add_value(std::string value_name, Type type = {});
   void add_output(Value& value);
@@ -229,6 +230,9 @@ class Graph {
   void erase(Node& node);
   // Removes a value without producer and uses: an unused constant, or an input on request.
   void erase_value(Value& value);
+  // Removes the constants that nothing reads and that are no output; with `defaults` (main graph
+  // only) also the inputs with an initializer that nothing reads. Returns their number.
+  size_t erase_unused_constants(bool defaults = false);
   // Frees erased nodes and their values.
   void purge();
   // Renames a value that is neither graph input nor graph output.

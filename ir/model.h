@@ -28,6 +28,7 @@ struct Model {
   std::vector<Function> functions;
   std::string carry;  // serialized ModelProto without graph and functions
   std::string path;   // where it was read from; empty when made in memory
+  std::vector<std::string> data_files;  // paths of the external data that was read, sorted
 
   // Version of the domain ("" and "ai.onnx" are the same); 0 when not imported.
   int64_t opset(std::string_view domain = "") const;

@@ -6,6 +6,8 @@
 #include <unordered_set>
 
 #include "ir/error.h"
+#include "ir/opset_imports.h"
+#include "ir/reader_order.h"
 #include "ir/type_proto.h"
 #include "ir/wire_format.h"
 
@@ -28,6 +30,28 @@ std::string describe(const onnx::NodeProto& proto) {
 
 void require_name(const std::string& name, const char* what) {
   if (name.empty()) fail(ErrorCode::kBadInput, "{} has no name; expected a unique one", what);
+}
+
+// The input for which the initializer `name` is a default; null when it is no input.
+Value* find_default(const Graph& graph, const std::string& name) {
+  require_name(name, "an initializer");
+  Value* existing = graph.find(name);
+  if (existing != nullptr && (!existing->is_input() || existing->has_initializer())) {
+    fail(ErrorCode::kBadInput, "initializer '{}' is given twice; every name must be unique", name);
+  }
+  return existing;
+}
+
+// Throws when an enclosing graph has produced a value of this name before the subgraph runs.
+void refuse_shadowing(const Graph& graph, const std::string& name) {
+  const Value* outer = graph.parent() != nullptr ? graph.parent()->resolve(name) : nullptr;
+  if (outer == nullptr) return;
+  if (outer->producer() != nullptr || outer->is_input() || outer->has_initializer()) {
+    fail(ErrorCode::kBadInput,
+         "the subgraph produces '{}', which is already a value of an enclosing graph; every name "
+         "must be unique",
+         name);
+  }
 }
 
 }  // namespace
@@ -60,9 +84,7 @@ Function GraphReader::read_function(onnx::FunctionProto& proto) try {
   function.name = proto.name();
   function.overload = unknown_string(proto, kFunctionOverloadField);
   function.attributes.assign(proto.attribute().begin(), proto.attribute().end());
-  for (const auto& import : proto.opset_import()) {
-    function.opset_imports.emplace_back(import.domain(), import.version());
-  }
+  function.opset_imports = opset_imports(proto.opset_import());
   function.body = std::make_unique<Graph>();
   Graph& body = *function.body;
   body.name = function.name;
@@ -100,11 +122,7 @@ void GraphReader::read_inputs(onnx::GraphProto& proto, Graph& graph) {
 void GraphReader::read_initializers(onnx::GraphProto& proto, Graph& graph) {
   for (auto& tensor : *proto.mutable_initializer()) {
     const std::string name = tensor.name();
-    require_name(name, "an initializer");
-    Value* existing = graph.find(name);
-    if (existing != nullptr && (!existing->is_input() || existing->has_initializer())) {
-      fail(ErrorCode::kBadInput, "initializer '{}' is given twice; every name must be unique", name);
-    }
+    Value* existing = find_default(graph, name);
     StoredTensor stored = tensor_from_proto(tensor, source_, name);
     tensor.Clear();
     if (existing != nullptr) {
@@ -115,10 +133,14 @@ void GraphReader::read_initializers(onnx::GraphProto& proto, Graph& graph) {
   }
   for (auto& sparse : *proto.mutable_sparse_initializer()) {
     const std::string name = sparse.values().name();
-    require_name(name, "a sparse initializer");
-    graph.add_sparse_constant(
-        name, std::make_shared<SparseTensor>(sparse_from_proto(sparse, source_)));
+    Value* existing = find_default(graph, name);
+    auto tensor = std::make_shared<SparseTensor>(sparse_from_proto(sparse, source_));
     sparse.Clear();
+    if (existing != nullptr) {
+      graph.set_initializer(*existing, std::move(tensor));
+    } else {
+      graph.add_sparse_constant(name, std::move(tensor));
+    }
   }
 }
 
@@ -133,6 +155,7 @@ void GraphReader::declare_outputs(const Nodes& nodes, Graph& graph) {
              "be produced once",
              describe(node), output);
       }
+      refuse_shadowing(graph, output);
       graph.add_value(output);
     }
   }
@@ -214,7 +237,7 @@ void GraphReader::read_outputs(onnx::GraphProto& proto, Graph& graph) {
   int64_t index = 0;
   for (const auto& output : proto.output()) {
     require_name(output.name(), "a graph output");
-    Value* value = graph.resolve(output.name());
+    Value* value = resolve_use(graph, output.name());
     if (value == nullptr) {
       fail(ErrorCode::kBadInput, "graph output '{}' is not produced by any node", output.name());
     }
@@ -253,10 +276,7 @@ void GraphReader::order_nodes(Graph& graph) {
   const auto at = std::find(unsorted_.begin(), unsorted_.end(), &graph);
   if (at == unsorted_.end()) return;
   unsorted_.erase(at);
-  if (!graph.sort_topologically()) {
-    fail(ErrorCode::kBadInput, "the nodes of graph '{}' depend on each other in a cycle",
-         graph.name);
-  }
+  sort_or_fail(graph);
 }
 
 }  // namespace fettle::ir

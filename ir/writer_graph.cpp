@@ -5,19 +5,23 @@
 #include <algorithm>
 #include <map>
 
+#include "ir/opset_imports.h"
 #include "ir/type_proto.h"
 #include "ir/wire_format.h"
 
 namespace fettle::ir {
 namespace {
 
-// Writes the declaration of `value`: as it was read while it still says the same, else anew.
-void write_value_info(const Value& value, const std::string& carry, onnx::ValueInfoProto& proto) {
+// Writes the declaration of `value`: as it was read while it still says the same, else anew. A
+// repeated declaration (an output listed twice) may differ from the first in its shape.
+void write_value_info(const Value& value, const std::string& carry, bool repeated,
+                      onnx::ValueInfoProto& proto) {
   parse_carry(proto, carry);
   const Type declared = type_from_proto(proto.type());
   const bool verbatim_type =
       !carry.empty() && proto.name() == value.name() &&
       (declared == value.type || !value.type.known() ||
+       (repeated && declared.element == value.type.element) ||
        (value.has_initializer() && describes(declared, value.type)));
   if (proto.name() != value.name() || !proto.has_name()) proto.set_name(value.name());
   if (!verbatim_type && value.type.known()) type_to_proto(value.type, *proto.mutable_type());
@@ -35,7 +39,7 @@ void write_outputs(const Graph& graph, onnx::GraphProto& proto) {
     const bool here = &value->graph() == &graph && !value->is_input();
     static const std::string kNone;
     const std::string& carry = at != own.end() ? *at->second : here ? value->carry : kNone;
-    write_value_info(*value, carry, *proto.add_output());
+    write_value_info(*value, carry, at != own.end(), *proto.add_output());
   }
 }
 
@@ -63,7 +67,7 @@ void write_value_infos(const Graph& graph, onnx::GraphProto& proto) {
   for (const Entry& entry : entries) {
     auto* info = proto.add_value_info();
     if (entry.value != nullptr) {
-      write_value_info(*entry.value, entry.value->carry, *info);
+      write_value_info(*entry.value, entry.value->carry, false, *info);
     } else {
       parse_carry(*info, *entry.bytes);
     }
@@ -72,13 +76,8 @@ void write_value_infos(const Graph& graph, onnx::GraphProto& proto) {
 
 // Writes `imports` where they differ from the entries that were carried.
 template <typename Imports>
-void write_imports(const std::vector<std::pair<std::string, int64_t>>& imports, Imports* proto) {
-  const bool same = std::equal(imports.begin(), imports.end(), proto->begin(), proto->end(),
-                               [](const auto& import, const auto& entry) {
-                                 return import.first == entry.domain() &&
-                                        import.second == entry.version();
-                               });
-  if (same) return;
+void write_imports(const OpsetImports& imports, Imports* proto) {
+  if (opset_imports(*proto) == imports) return;
   proto->Clear();
   for (const auto& [domain, version] : imports) {
     auto* entry = proto->Add();
@@ -103,7 +102,7 @@ void GraphWriter::write_graph(const Graph& graph, onnx::GraphProto& proto) const
   parse_carry(proto, graph.carry);
   if (proto.name() != graph.name) proto.set_name(graph.name);
   for (const Value* input : graph.inputs()) {
-    write_value_info(*input, input->carry, *proto.add_input());
+    write_value_info(*input, input->carry, false, *proto.add_input());
   }
   for (const Value* constant : graph.constants()) {
     if (constant->sparse() != nullptr) {
