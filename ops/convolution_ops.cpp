@@ -4,6 +4,7 @@
 #include "ops/convolution.h"
 #include "ops/correlation.h"
 #include "ops/families.h"
+#include "ops/matrix_product.h"
 #include "ops/quantized_operands.h"
 #include "ops/real_elements.h"
 #include "ops/window.h"
@@ -107,12 +108,6 @@ void check_real_operands(const ir::Tensor& x, const ir::Tensor& w, const ir::Ten
   }
 }
 
-LoadOperand real_loader(const ir::Tensor& tensor) {
-  return [&tensor](int64_t begin, int64_t count, double* out) {
-    load_doubles(tensor, begin, count, out);
-  };
-}
-
 using Convolve = void (*)(const Window&, const ir::Dims&, const ir::Dims&, const LoadOperand&,
                           const LoadOperand&, const StoreMap&);
 
@@ -125,7 +120,7 @@ void run_real(KernelContext& context, const Window& window, ir::Dims output, Con
   ir::Tensor& y = context.output(0, x.type(), std::move(output));
   ir::Tensor row = scratch_doubles(ir::element_count(window.output));
   const std::span<double> biased = row.mutable_data<double>();
-  run(window, x.dims(), w.dims(), real_loader(x), real_loader(w),
+  run(window, x.dims(), w.dims(), plain_loader(x), plain_loader(w),
       [&](int64_t n, int64_t m, std::span<const double> map) {
         const double b = bias != nullptr ? ir::element_as_double(*bias, m) : 0.0;
         for (size_t i = 0; i < map.size(); ++i) biased[i] = map[i] + b;

@@ -26,6 +26,26 @@ std::vector<float> scales(const ir::Tensor& tensor, int64_t channels, std::strin
 LoadOperand shifted_loader(const ir::Tensor& tensor, const ZeroPoints& zero_points,
                            int64_t channel_size);
 
+// Which lines of a matrix product's operand have parameters of their own: rows of the left operand,
+// columns of the right one.
+enum class MatrixLines { kRows, kColumns };
+
+// The zero points of the operand `matrix` [batch..., rows, columns] of uint8 or int8; {0} when
+// `tensor` is null. Throws kBadInput unless there is one element, a vector of one per line, or one
+// per line of every matrix (the operand's shape with 1 for the other axis). Line l of matrix i has
+// number (i * lines + l) modulo their count.
+ZeroPoints line_zero_points(const ir::Tensor* tensor, const ir::Tensor& matrix, MatrixLines lines,
+                            std::string_view name);
+// The scales of an operand or result of shape `matrix`, in the same form.
+std::vector<float> line_scales(const ir::Tensor& tensor, const ir::Dims& matrix, MatrixLines lines,
+                               std::string_view name);
+
+// Elements of [batch..., rows, columns] minus the zero point of their row or column.
+LoadOperand row_shifted_loader(const ir::Tensor& matrix, const ZeroPoints& zero_points,
+                               int64_t columns);
+LoadOperand column_shifted_loader(const ir::Tensor& matrix, const ZeroPoints& zero_points,
+                                  int64_t rows, int64_t columns);
+
 // The low 32 bits of an exact integer sum, as an int32 accumulator holds them.
 inline int32_t wrapped_int32(double exact) {
   return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(exact)));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 
 #include "ir/data_type.h"
 
@@ -79,6 +80,17 @@ inline DynamicQuantization dynamic_quantization(float minimum, float maximum) {
   q.scale = high > low ? (high - low) / 255.0f : 1.0f;
   q.zero_point = static_cast<uint8_t>(round_and_saturate(0.0f - low / q.scale, 0, {0, 255}));
   return q;
+}
+
+// The same for these values; NaN is passed over.
+inline DynamicQuantization dynamic_quantization(std::span<const float> values) {
+  float lowest = 0.0f;
+  float highest = 0.0f;
+  for (const float v : values) {
+    if (v < lowest) lowest = v;
+    if (v > highest) highest = v;
+  }
+  return dynamic_quantization(lowest, highest);
 }
 
 }  // namespace fettle::ops
