@@ -29,11 +29,15 @@ class Dataset {
   virtual interp::Feeds read(int64_t first) = 0;
   // Ground truth, one class index per sample, when the data set has `labels`.
   virtual const std::optional<std::vector<int64_t>>& labels() const = 0;
+  // What the user should know about how the data were understood: arrays that no input takes, an
+  // array taken under another name than the input's, samples left out.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
 
 // Opens .h5/.hdf5, .npz, .npy (models with one input), a folder of test_data_set_*, or a folder of
-// .npy named after the inputs, and checks it against the model's inputs. Throws kBadInput with what
-// the model expects (name, type, shape per input) and what the data holds.
+// .npy named after the inputs, and checks it against the model's inputs. The format is told by the
+// content. Throws kBadInput with what the model expects (name, type, shape per input) and what the
+// data holds. The model need not outlive the data set. docs/data_formats.md describes the formats.
 std::unique_ptr<Dataset> open_dataset(const std::filesystem::path& path, const ir::Model& model);
 
 }  // namespace fettle::calib
