@@ -40,6 +40,7 @@ struct Plan {
   std::map<std::string, QuantParams> activations;  // by value name
   std::map<std::string, QuantParams> weights;      // by initializer name
   std::map<std::string, QuantParams> biases;       // by initializer name, int32
+  bool keep_io_types = true;                       // fp16: graph inputs and outputs stay float
   std::vector<std::string> warnings;               // overflow guards applied, FP16 range, ...
 };
 

@@ -1,0 +1,34 @@
+// How nodes are named in plans and selected by the user.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace fettle::quant {
+
+// True when `name` matches `pattern` as a whole; '*' stands for any run of characters, '?' for one.
+bool matches_wildcard(std::string_view pattern, std::string_view name);
+bool matches_any(const std::vector<std::string>& patterns, std::string_view name);
+
+// The name of every node of a graph in plans: its own where it has one that no other node of the
+// graph shares, else that of its first output.
+class NodeKeys {
+ public:
+  explicit NodeKeys(const ir::Graph& graph);
+  const std::string& of(const ir::Node& node) const { return keys_.at(&node); }
+  // Null when no node has this key.
+  ir::Node* find(const std::string& key) const;
+
+ private:
+  std::unordered_map<const ir::Node*, std::string> keys_;
+  std::unordered_map<std::string, ir::Node*> nodes_;
+};
+
+// Key of a constant operand that one consumer stores differently from the others.
+std::string private_key(const std::string& initializer, const std::string& node_key);
+
+}  // namespace fettle::quant

@@ -1,0 +1,238 @@
+#include "quant/params.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "ir/error.h"
+
+namespace fettle::quant {
+
+namespace {
+
+// Layout of a tensor seen from one axis: element i belongs to channel (i / inner) % channels.
+struct ChannelView {
+  int64_t channels = 1;
+  int64_t inner = 1;
+};
+
+ChannelView channel_view(const ir::Tensor& tensor, int64_t axis) {
+  ChannelView view;
+  if (axis < 0) {
+    view.inner = std::max<int64_t>(tensor.size(), 1);
+    return view;
+  }
+  if (axis >= static_cast<int64_t>(tensor.rank())) {
+    fail(ErrorCode::kBadInput, "quantization axis {} of a tensor of shape {}; expected less than {}",
+         axis, ir::to_string(tensor.dims()), tensor.rank());
+  }
+  view.channels = tensor.dim(static_cast<size_t>(axis));
+  for (size_t d = static_cast<size_t>(axis) + 1; d < tensor.rank(); ++d) view.inner *= tensor.dim(d);
+  view.inner = std::max<int64_t>(view.inner, 1);
+  return view;
+}
+
+// Half to even, whatever the floating point environment says.
+double round_half_even(double value) {
+  const double floor = std::floor(value);
+  const double fraction = value - floor;
+  if (fraction > 0.5) return floor + 1;
+  if (fraction < 0.5) return floor;
+  return std::fmod(floor, 2.0) == 0 ? floor : floor + 1;
+}
+
+float at_least(double scale, float smallest) {
+  return std::max(static_cast<float>(std::min<double>(scale, std::numeric_limits<float>::max())),
+                  smallest);
+}
+
+void require_float(const ir::Tensor& tensor) {
+  if (tensor.type() != ir::DataType::kFloat) {
+    fail(ErrorCode::kBadInput, "a tensor to quantize: expected float, found {}",
+         ir::data_type_name(tensor.type()));
+  }
+}
+
+void require_matching(const QuantParams& params, const ChannelView& view) {
+  const size_t expected = params.axis < 0 ? 1 : static_cast<size_t>(view.channels);
+  if (params.scale.size() != expected || params.zero_point.size() != expected) {
+    fail(ErrorCode::kBadInput,
+         "quantization parameters: expected {} scales and zero points, found {} and {}", expected,
+         params.scale.size(), params.zero_point.size());
+  }
+  for (const float scale : params.scale) {
+    if (!(scale > 0) || !std::isfinite(scale)) {
+      fail(ErrorCode::kBadInput, "scale: expected a positive finite number, found {}", scale);
+    }
+  }
+}
+
+template <typename T, typename Code>
+ir::Tensor map_elements(const ir::Tensor& values, const ChannelView& view, Code&& code) {
+  ir::Tensor out(ir::DataTypeOf<T>::value, values.dims());
+  const std::span<const float> in = values.data<float>();
+  const std::span<T> to = out.mutable_data<T>();
+  int64_t channel = 0;
+  for (size_t i = 0; i < in.size();) {
+    const size_t end = std::min(in.size(), i + static_cast<size_t>(view.inner));
+    for (; i < end; ++i) to[i] = static_cast<T>(code(in[i], static_cast<size_t>(channel)));
+    channel = channel + 1 == view.channels ? 0 : channel + 1;
+  }
+  return out;
+}
+
+template <typename T>
+ir::Tensor quantize_narrow(const ir::Tensor& values, const QuantParams& p, const ChannelView& view,
+                           CodeRange range) {
+  return map_elements<T>(values, view, [&](float x, size_t c) {
+    const double q = round_half_even(static_cast<double>(x / p.scale[c])) + p.zero_point[c];
+    return static_cast<int32_t>(std::clamp<double>(q, range.low, range.high));
+  });
+}
+
+}  // namespace
+
+CodeRange code_range(ir::DataType type) {
+  FETTLE_ASSERT(type == ir::DataType::kUint8 || type == ir::DataType::kInt8);
+  return type == ir::DataType::kUint8 ? CodeRange{0, 255} : CodeRange{-128, 127};
+}
+
+QuantParams activation_params(float min, float max) {
+  if (!(min <= max)) {
+    fail(ErrorCode::kBadInput, "calibrated range: expected min <= max, found [{}, {}]", min, max);
+  }
+  const double low = std::min<double>(min, 0);
+  const double high = std::max<double>(max, 0);
+  if (high == low) return {ir::DataType::kUint8, -1, {1.0f}, {0}};
+  const double scale = std::max<double>((high - low) / 255.0, kSmallestActivationScale);
+  const double zero = std::clamp(round_half_even(-low / scale), 0.0, 255.0);
+  return {ir::DataType::kUint8, -1, {at_least(scale, kSmallestActivationScale)},
+          {static_cast<int32_t>(zero)}};
+}
+
+QuantParams unit_interval_params() { return {ir::DataType::kUint8, -1, {1.0f / 256}, {0}}; }
+
+QuantParams weight_params(const ir::Tensor& weight, int64_t axis, bool reduce_range) {
+  require_float(weight);
+  const ChannelView view = channel_view(weight, axis);
+  std::vector<float> largest(static_cast<size_t>(view.channels), 0.0f);
+  const std::span<const float> w = weight.data<float>();
+  size_t channel = 0;
+  for (size_t i = 0; i < w.size();) {
+    const size_t end = std::min(w.size(), i + static_cast<size_t>(view.inner));
+    for (; i < end; ++i) {
+      if (!std::isfinite(w[i])) fail(ErrorCode::kBadInput, "a weight to quantize holds {}", w[i]);
+      largest[channel] = std::max(largest[channel], std::fabs(w[i]));
+    }
+    channel = channel + 1 == largest.size() ? 0 : channel + 1;
+  }
+  const float overall = largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
+  const double levels = reduce_range ? 64 : 127;
+  QuantParams params{ir::DataType::kInt8, axis, {}, {}};
+  for (const float m : largest) {
+    const double extent = m > 0 ? m : overall;
+    params.scale.push_back(extent > 0 ? at_least(extent / levels, kSmallestWeightScale) : 1.0f);
+  }
+  params.zero_point.assign(largest.size(), 0);
+  return params;
+}
+
+QuantParams constant_params(const ir::Tensor& constant) {
+  require_float(constant);
+  float low = 0;
+  float high = 0;
+  for (const float x : constant.data<float>()) {
+    if (!std::isfinite(x)) fail(ErrorCode::kBadInput, "a constant to quantize holds {}", x);
+    low = std::min(low, x);
+    high = std::max(high, x);
+  }
+  return activation_params(low, high);
+}
+
+int64_t guard_bias_overflow(QuantParams& weight, float input_scale, std::span<const float> bias) {
+  int64_t changed = 0;
+  std::vector<bool> raised(weight.scale.size(), false);
+  for (size_t c = 0; c < bias.size(); ++c) {
+    const size_t s = weight.axis < 0 ? 0 : c;
+    if (s >= weight.scale.size()) break;
+    const double needed = std::fabs(static_cast<double>(bias[c])) / (kLargestBias * input_scale);
+    if (static_cast<double>(weight.scale[s]) >= needed) continue;
+    constexpr float kMax = std::numeric_limits<float>::max();
+    weight.scale[s] = needed < kMax ? std::nextafter(static_cast<float>(needed), kMax) : kMax;
+    if (!raised[s]) ++changed;
+    raised[s] = true;
+  }
+  return changed;
+}
+
+std::vector<float> bias_per_channel(const ir::Tensor& bias, int64_t channels) {
+  require_float(bias);
+  const std::span<const float> values = bias.data<float>();
+  if (values.size() != 1 && static_cast<int64_t>(values.size()) != channels) {
+    fail(ErrorCode::kBadInput, "a bias: expected {} elements, found {}", channels, values.size());
+  }
+  if (values.size() != 1) return {values.begin(), values.end()};
+  return std::vector<float>(static_cast<size_t>(channels), values[0]);
+}
+
+QuantParams bias_params(const QuantParams& weight, float input_scale) {
+  QuantParams bias{ir::DataType::kInt32, weight.axis < 0 ? -1 : 0, {}, {}};
+  for (const float s : weight.scale) {
+    bias.scale.push_back(std::max(s * input_scale, std::numeric_limits<float>::min()));
+  }
+  bias.zero_point.assign(weight.scale.size(), 0);
+  return bias;
+}
+
+ir::Tensor spill_if_large(ir::Tensor tensor) {
+  const size_t bytes = tensor.byte_size();
+  if (bytes < kSpillBytes) return tensor;
+  return ir::Tensor(tensor.type(), tensor.dims(), ir::Buffer::spill(tensor.bytes(), bytes));
+}
+
+ir::Tensor quantize_tensor(const ir::Tensor& values, const QuantParams& params) {
+  require_float(values);
+  const ChannelView view = channel_view(values, params.axis);
+  require_matching(params, view);
+  switch (params.type) {
+    case ir::DataType::kInt8: {
+      const bool symmetric = std::all_of(params.zero_point.begin(), params.zero_point.end(),
+                                         [](int32_t z) { return z == 0; });
+      const CodeRange range = symmetric ? CodeRange{-127, 127} : CodeRange{-128, 127};
+      return spill_if_large(quantize_narrow<int8_t>(values, params, view, range));
+    }
+    case ir::DataType::kUint8:
+      return spill_if_large(quantize_narrow<uint8_t>(values, params, view, {0, 255}));
+    case ir::DataType::kInt32:
+      return spill_if_large(map_elements<int32_t>(values, view, [&](float x, size_t c) {
+        const double q = round_half_even(static_cast<double>(x) / params.scale[c]);
+        return std::clamp<double>(q, std::numeric_limits<int32_t>::min(),
+                                  std::numeric_limits<int32_t>::max());
+      }));
+    default:
+      fail(ErrorCode::kUnsupported, "quantization to {}; expected int8, uint8 or int32",
+           ir::data_type_name(params.type));
+  }
+}
+
+ir::Tensor dequantize_tensor(const ir::Tensor& quantized, const QuantParams& params) {
+  const ChannelView view = channel_view(quantized, params.axis);
+  require_matching(params, view);
+  ir::Tensor out(ir::DataType::kFloat, quantized.dims());
+  const std::span<float> to = out.mutable_data<float>();
+  for (size_t i = 0; i < to.size(); ++i) {
+    const size_t c = static_cast<size_t>((static_cast<int64_t>(i) / view.inner) % view.channels);
+    const int64_t q = ir::element_as_int(quantized, static_cast<int64_t>(i));
+    to[i] = static_cast<float>(q - params.zero_point[c]) * params.scale[c];
+  }
+  return out;
+}
+
+RealInterval representable_interval(const QuantParams& params) {
+  FETTLE_ASSERT(params.axis < 0 && params.scale.size() == 1);
+  const CodeRange range = code_range(params.type);
+  const double scale = params.scale[0];
+  return {(range.low - params.zero_point[0]) * scale, (range.high - params.zero_point[0]) * scale};
+}
+
+}  // namespace fettle::quant
