@@ -84,6 +84,21 @@ ir::Type refined(const ir::Type& given, const ir::Type& declared) {
   return combined(given, declared).value_or(given);
 }
 
+ir::Type common(const ir::Type& a, const ir::Type& b) {
+  if (a.kind != b.kind || a.element != b.element) return {};
+  ir::Type result = a;
+  if (a.inner && b.inner) result.inner = std::make_shared<const ir::Type>(common(*a.inner, *b.inner));
+  if (!a.shape || !b.shape || a.shape->size() != b.shape->size()) {
+    result.shape.reset();
+    return result;
+  }
+  for (size_t i = 0; i < a.shape->size(); ++i) {
+    ir::Dim& d = (*result.shape)[i];
+    if (!d.same((*b.shape)[i])) d = ir::Dim::unknown();
+  }
+  return result;
+}
+
 void keep_symbols(ir::Type& type, const ir::Type& declared) {
   if (!type.shape || !declared.shape || type.shape->size() != declared.shape->size()) return;
   for (size_t i = 0; i < type.shape->size(); ++i) {

@@ -17,6 +17,8 @@ ir::Type restored(ir::Type type);
 ir::Type merged(const ir::Type& inferred, const ir::Type& declared, const std::string& value);
 // The same for formal inputs of a body, whose declarations bind nobody: contradictions are ignored.
 ir::Type refined(const ir::Type& given, const ir::Type& declared);
+// What values of either type surely have in common.
+ir::Type common(const ir::Type& a, const ir::Type& b);
 // Gives the dimensions of `type` that are not numbers the symbols that `declared` has for them.
 void keep_symbols(ir::Type& type, const ir::Type& declared);
 
