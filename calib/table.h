@@ -1,10 +1,12 @@
 // Activation statistics of a model, by value name; the product of calibration.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "calib/dataset.h"
@@ -12,29 +14,44 @@
 
 namespace fettle::calib {
 
-// Range of the finite elements seen. `count` elements over `samples` runs.
+// Range of the finite elements seen. `count` finite elements, over all runs.
 struct TensorRange {
   float min = 0;
   float max = 0;
   int64_t count = 0;
+  int64_t non_finite = 0;  // NaN and infinite elements, which the range leaves out
 };
 
 struct CalibrationTable {
   std::string method = "minmax";
-  std::string model_digest;  // SHA-256-free identity: ir digest of the graph's value names and ops
+  std::string model_digest;  // model_digest() of the model that ran; empty: not known
   int64_t samples = 0;
   std::map<std::string, TensorRange> tensors;  // ordered, so that files are byte-stable
 
-  // Adds another table's observations. Throws kBadInput when methods differ.
+  // Adds another table's observations. Throws kBadInput when methods or models differ.
   void merge(const CalibrationTable& other);
 };
 
 // JSON, written atomically; schema in docs/calibration_table.md.
 void save_table(const CalibrationTable& table, const std::filesystem::path& path);
 CalibrationTable load_table(const std::filesystem::path& path);
+// The same as text. parse_table() throws kBadInput for anything that docs/calibration_table.md does
+// not allow.
+std::string table_to_json(const CalibrationTable& table);
+CalibrationTable parse_table(std::string_view json);
+
+// Identity of a model's structure: 64-bit FNV-1a over the inputs, the constants' names, types and
+// shapes, and every node's operator and value names, of the main graph. Weights and attributes do
+// not enter, so that a table can serve a retrained checkpoint. "fnv1a64:0123456789abcdef".
+std::string model_digest(const ir::Model& model);
+// Throws kBadInput when the table was made with another model.
+void check_table(const CalibrationTable& table, const ir::Model& model);
+// One line per thing that makes the table doubtful: tensors with NaN or infinite elements, tensors
+// without a finite element.
+std::vector<std::string> table_warnings(const CalibrationTable& table);
 
 struct CalibrateOptions {
-  int64_t max_samples = 0;  // 0: all
+  int64_t max_samples = 0;  // 0: all; rounded down to whole batches, but at least one
   interp::ExecutorOptions executor;
   std::function<void(int64_t done, int64_t total)> progress;
   // Called with the graph outputs of every run, so that one pass serves statistics and evaluation.

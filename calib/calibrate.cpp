@@ -1,0 +1,63 @@
+#include <algorithm>
+
+#include "calib/range_scan.h"
+#include "calib/table.h"
+#include "ir/error.h"
+
+namespace fettle::calib {
+namespace {
+
+// A value whose element type is floating, or shows only at run time.
+bool may_be_float(const ir::Value& value) {
+  if (value.is_constant()) return false;
+  if (!value.type.known()) return true;
+  return value.type.is_tensor() && (value.type.element == ir::DataType::kUndefined ||
+                                    ir::is_floating(value.type.element));
+}
+
+std::vector<std::string> values_to_observe(const ir::Graph& graph) {
+  std::vector<std::string> names;
+  for (const ir::Value* input : graph.inputs()) {
+    if (may_be_float(*input)) names.push_back(input->name());
+  }
+  for (const ir::Node& node : graph.nodes()) {
+    for (const ir::Value* output : node.outputs()) {
+      if (output != nullptr && may_be_float(*output)) names.push_back(output->name());
+    }
+  }
+  return names;
+}
+
+// Whole batches within `max_samples` (0: all), at least one.
+int64_t samples_to_run(const Dataset& data, int64_t max_samples) {
+  const int64_t batch = data.batch();
+  const int64_t wanted = max_samples > 0 ? std::min(max_samples, data.size()) : data.size();
+  return std::max(wanted / batch, int64_t{1}) * batch;
+}
+
+}  // namespace
+
+CalibrationTable calibrate(const ir::Model& model, Dataset& data, const CalibrateOptions& options) {
+  if (options.max_samples < 0) {
+    fail(ErrorCode::kUsage, "expected a number of samples of at least 0, found {}",
+         options.max_samples);
+  }
+  CalibrationTable table;
+  table.model_digest = model_digest(model);
+  interp::Executor executor(model, options.executor);
+  executor.observe(values_to_observe(*model.graph),
+                   [&table](const std::string& name, const ir::Tensor& tensor) {
+                     if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
+                     merge_range(table.tensors[name], scan_range(tensor));
+                   });
+  const int64_t total = samples_to_run(data, options.max_samples);
+  for (int64_t first = 0; first < total; first += data.batch()) {
+    const auto outputs = executor.run(data.read(first));
+    table.samples = first + data.batch();
+    if (options.on_outputs) options.on_outputs(first, outputs);
+    if (options.progress) options.progress(table.samples, total);
+  }
+  return table;
+}
+
+}  // namespace fettle::calib
