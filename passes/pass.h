@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "interp/executor.h"
 #include "ir/model.h"
 
 namespace fettle::passes {
@@ -22,15 +24,25 @@ struct Declined {
   std::string reason;
 };
 
+class TensorHashes;
+
 // What a pass may use and what it leaves behind.
 struct PassContext {
   ir::Model& model;
-  // Constant folding may grow the model by at most this many bytes net.
+  // Constant folding may grow the model by at most this many bytes net, over all rounds.
   int64_t fold_growth_budget = 1 << 20;
-  std::string current_pass;
-  std::vector<Declined> declined;
+  // Initializers that are also graph inputs count as constants (see PipelineOptions).
+  bool initializers_are_constant = false;
+  std::string current_pass = {};
+  std::vector<Declined> declined = {};
+  // Hashes of constants seen so far, so that large ones are read once over all rounds.
+  std::shared_ptr<TensorHashes> hashes = nullptr;
 
   void decline(const ir::Node& node, std::string reason);
+  // Contents of `value` when no caller can change them, else null (also for a null value).
+  const ir::Tensor* constant(const ir::Value* value) const;
+  // Version that the model imports of the node's domain.
+  int64_t opset(const ir::Node& node) const { return model.opset(node.domain); }
 };
 
 // Rewrites the model in place; returns the number of rewrites made.
@@ -59,8 +71,16 @@ struct PipelineOptions {
   std::string stop_after;          // name of the last pass to run, in the first round
   int max_rounds = 8;
   int64_t fold_growth_budget = 1 << 20;
-  // Compares the outputs of every pass with those before it on these inputs (--check-each).
+  // Before IR version 4 every initializer had to be listed as a graph input too. True takes such
+  // inputs for the constants they were meant to be; unused ones are then removed. From version 4
+  // on an initializer that is an input is a default that callers may override: never a constant.
+  bool initializers_are_constant = true;
+  // Runs the model after every pass that changed it and compares the outputs with those before, on
+  // `check_inputs` or, when empty, on generated inputs (--check-each).
   bool check_each = false;
+  std::vector<interp::Feeds> check_inputs;
+  interp::ExecutorOptions check_executor;
+  uint64_t seed = 0;
   std::function<void(std::string_view pass, const ir::Model&)> after_each;
 };
 
@@ -68,12 +88,18 @@ struct PipelineReport {
   int64_t nodes_before = 0;
   int64_t nodes_after = 0;
   int rounds = 0;
+  // False when the last round still changed the model: cap reached, oscillation or stop_after.
+  bool converged = false;
+  bool oscillated = false;
   std::vector<PassStatistics> passes;
-  std::vector<Declined> declined;
+  std::vector<Declined> declined;  // of the last round
 };
 
 // Runs the list to a fixed point (at most max_rounds; stops on oscillation), verifying the structure
 // after every pass. Throws kUsage for an unknown pass name, kInternal naming the pass that broke it.
 PipelineReport run_pipeline(ir::Model& model, const PipelineOptions& options = {});
+// The same with a list of one's own.
+PipelineReport run_pipeline(ir::Model& model, const PipelineOptions& options,
+                            std::span<const Pass> passes);
 
 }  // namespace fettle::passes

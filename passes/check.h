@@ -1,0 +1,39 @@
+// Numerical comparison of two states of a model, on given or generated inputs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "interp/executor.h"
+#include "passes/pass.h"
+
+namespace fettle::passes {
+
+// Inputs that fit the declared types: normally distributed, then zeros, large and negative values,
+// and for floats a mixture of magnitudes. Unknown extents are 1 in some sets and more in others, the
+// same for equal symbols; integers are small and not negative. Deterministic in `seed`.
+// Throws kUnsupported for inputs that are not tensors or whose rank is unknown.
+std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed);
+
+// Largest difference that counts as equal, relative to the largest finite magnitude of the tensor:
+// 0 for kExact (bits, but for the kind of NaN), 1e-4 for kRounding, no limit for kLossy.
+double tolerance_of(Exactness exactness);
+
+// What of `after` differs from `before` by more than `tolerance`: "output 2: ..."; empty when
+// nothing. NaN equals NaN and infinities equal themselves.
+std::string difference(const std::vector<ops::RuntimeValue>& before,
+                       const std::vector<ops::RuntimeValue>& after, double tolerance);
+
+// Runs a model on several inputs. An input on which the model fails has no outputs.
+struct Outputs {
+  std::vector<std::vector<ops::RuntimeValue>> of_input;  // empty where the run failed
+  std::vector<std::string> errors;                       // likewise, or empty
+};
+Outputs run_all(const ir::Model& model, const std::vector<interp::Feeds>& inputs,
+                const interp::ExecutorOptions& options);
+// The first difference between the runs, "" when none. Inputs that failed before do not count;
+// inputs that fail only after do.
+std::string difference(const Outputs& before, const Outputs& after, double tolerance);
+
+}  // namespace fettle::passes
