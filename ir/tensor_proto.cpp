@@ -208,7 +208,7 @@ void tensor_to_proto(const StoredTensor& stored, const std::string& own_name,
     for (const std::string& s : tensor.strings()) proto.add_string_data(s);
     return;
   }
-  if (sink && sink(stored, proto)) return;
+  if (sink && sink(stored, !own_name.empty(), proto)) return;
   if (stored.encoding == TensorEncoding::kTyped) {
     write_typed(tensor, proto);
   } else if (tensor.byte_size() == 0) {

@@ -40,8 +40,10 @@ StoredTensor tensor_from_proto(onnx::TensorProto& proto, TensorSource& source,
                                const std::string& own_name);
 SparseTensor sparse_from_proto(onnx::SparseTensorProto& proto, TensorSource& source);
 
-// Receives the bytes of a tensor to be written; returns false to have them put into the message.
-using TensorSink = std::function<bool(const StoredTensor& stored, onnx::TensorProto& proto)>;
+// Takes over the data of a tensor to be written, noting in `proto` where it goes; returns false to
+// have it put into the message.
+using TensorSink =
+    std::function<bool(const StoredTensor& stored, bool initializer, onnx::TensorProto& proto)>;
 
 void tensor_to_proto(const StoredTensor& stored, const std::string& own_name,
                      onnx::TensorProto& proto, const TensorSink& sink);
