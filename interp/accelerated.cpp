@@ -3,6 +3,10 @@
 #include <array>
 #include <string_view>
 
+#include "interp/convolution.h"
+#include "interp/matrix_product.h"
+#include "interp/pooling.h"
+
 namespace fettle::interp {
 namespace {
 
@@ -13,7 +17,15 @@ struct Row {
   Factory make;
 };
 
-constexpr std::array<Row, 0> kRows{};
+constexpr std::array kRows{
+    Row{"AveragePool", accelerate_average_pool},
+    Row{"Conv", accelerate_conv},
+    Row{"ConvTranspose", accelerate_conv_transpose},
+    Row{"Gemm", accelerate_gemm},
+    Row{"GlobalAveragePool", accelerate_global_average_pool},
+    Row{"MatMul", accelerate_matmul},
+    Row{"MaxPool", accelerate_max_pool},
+};
 
 }  // namespace
 

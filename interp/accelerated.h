@@ -4,29 +4,71 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "interp/blocked.h"
 #include "ir/graph.h"
 #include "ops/runtime_value.h"
 
 namespace fettle::interp {
 
-// One evaluation: operands (null where omitted) and the outputs to fill.
-struct Call {
-  std::vector<const ops::RuntimeValue*> inputs;
-  std::vector<ops::RuntimeValue> outputs;
+// What a slot of a frame holds: a plain value, or a tensor in a primitive's own layout from which
+// the plain value is made when something asks for it.
+struct Slot {
+  ops::RuntimeValue value;
+  std::shared_ptr<const Blocked> blocked;
 
-  // Operand `i` when it is there and a tensor of this type, else null.
-  const ir::Tensor* tensor(size_t i, ir::DataType type) const {
-    const ir::Tensor* t = tensor(i);
-    return t != nullptr && t->type() == type ? t : nullptr;
+  const ops::RuntimeValue& plain() {
+    if (blocked != nullptr && !value.is_tensor()) value = ops::RuntimeValue(to_plain(*blocked));
+    return value;
   }
-  const ir::Tensor* tensor(size_t i) const {
-    const bool there = i < inputs.size() && inputs[i] != nullptr && inputs[i]->is_tensor();
-    return there ? &inputs[i]->tensor : nullptr;
-  }
-  bool has(size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }
 };
+
+// One evaluation of a step: its operands and the outputs to fill.
+class Call {
+ public:
+  struct Input {
+    const ops::RuntimeValue* constant = nullptr;
+    Slot* slot = nullptr;
+    bool last_use = false;  // nothing reads the slot after this step
+  };
+  struct Output {
+    ops::RuntimeValue value;
+    std::shared_ptr<const Blocked> blocked;
+  };
+
+  Call(std::vector<Input> inputs, size_t outputs) : inputs_(std::move(inputs)), outputs_(outputs) {}
+
+  bool has(size_t i) const {
+    return i < inputs_.size() &&
+           (inputs_[i].constant != nullptr || inputs_[i].slot != nullptr);
+  }
+  bool is_constant(size_t i) const { return i < inputs_.size() && inputs_[i].constant != nullptr; }
+  // Element type and dimensions of a tensor operand in whatever layout; kUndefined and null for an
+  // omitted operand or one that is not a tensor.
+  ir::DataType type(size_t i) const;
+  const ir::Dims* dims(size_t i);
+  // The operand as a plain tensor, or null when omitted or not a tensor.
+  const ir::Tensor* tensor(size_t i);
+  // The operand in a primitive's own layout, or null when it is plain.
+  const Blocked* blocked(size_t i) const;
+  // The operand's own storage when it may be overwritten: nothing else refers to it and nothing
+  // reads it later. Null otherwise. At most one of the two holds.
+  std::shared_ptr<ir::Buffer> reusable(size_t i);
+
+  void set(size_t i, ir::Tensor tensor) { outputs_[i].value = ops::RuntimeValue(std::move(tensor)); }
+  void set(size_t i, Blocked blocked);
+  std::vector<Output>& outputs() { return outputs_; }
+
+ private:
+  std::vector<Input> inputs_;
+  std::vector<Output> outputs_;
+  std::vector<ir::Dims> blocked_dims_;
+};
+
+// Operand `i` (present, a tensor) in layout `wanted`: as it is, or copied to `storage`.
+dnnl::memory in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted, Blocked& storage);
 
 // A kernel bound to one step of a plan. It may keep packed weights and compiled primitives between
 // calls. run() returns false, with nothing changed, for operands that it does not handle (type,

@@ -65,26 +65,27 @@ struct Executor::Impl {
     plan = make_plan(*model, PlanOptions{options.exact, std::move(watched)});
   }
 
-  // Reports constants and fed values, and returns what reports the computed ones.
-  std::function<void(uint32_t, const ir::Tensor&)> start_watching(
-      const std::vector<ops::RuntimeValue>& inputs) const {
-    if (plan->watches.empty() || !observer) return nullptr;
-    auto names = std::make_shared<std::unordered_map<uint32_t, const std::string*>>();
+  // Reports constants and fed values; the settings then make the run report computed ones.
+  void start_watching(const std::vector<ops::RuntimeValue>& inputs, RunSettings& settings) const {
+    if (plan->watches.empty() || !observer) return;
+    std::unordered_map<uint32_t, const std::string*> names;
     for (const Watch& watch : plan->watches) {
       if (watch.constant == nullptr) {
-        names->emplace(watch.slot, &watch.name);
+        names.emplace(watch.slot, &watch.name);
+        settings.watched_slots.insert(watch.slot);
       } else if (watch.constant->is_tensor()) {
         observer(watch.name, watch.constant->tensor);
       }
     }
-    const auto report = [this, names](uint32_t slot, const ir::Tensor& tensor) {
-      const auto found = names->find(slot);
-      if (found != names->end()) observer(*found->second, tensor);
+    settings.on_stored = [this, names = std::move(names)](uint32_t slot, const ir::Tensor& tensor) {
+      observer(*names.at(slot), tensor);
     };
     for (size_t i = 0; i < inputs.size(); ++i) {
-      if (inputs[i].is_tensor()) report(plan->main.inputs[i], inputs[i].tensor);
+      const uint32_t slot = plan->main.inputs[i];
+      if (inputs[i].is_tensor() && settings.watched(slot)) {
+        settings.on_stored(slot, inputs[i].tensor);
+      }
     }
-    return report;
   }
 };
 
@@ -99,7 +100,7 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
       bind_feeds(*impl_->model->graph, feeds, impl_->plan->defaults);
   RunSettings settings;
   settings.iteration_limit = impl_->options.iteration_limit;
-  settings.on_stored = impl_->start_watching(inputs);
+  impl_->start_watching(inputs, settings);
   return run_graph(impl_->plan->main, nullptr, std::move(inputs), settings);
 }
 

@@ -7,16 +7,20 @@
 namespace fettle::interp {
 namespace {
 
-const ops::RuntimeValue* look_up(const Operand& operand, const Frame& frame) {
-  if (operand.constant != nullptr) return operand.constant;
+Slot* find_slot(const Operand& operand, Frame& frame) {
   if (operand.slot == kNoSlot) return nullptr;
-  const Frame* owner = &frame;
+  Frame* owner = &frame;
   for (uint32_t i = 0; i < operand.up; ++i) owner = owner->outer;
   return &owner->slots[operand.slot];
 }
 
-std::vector<const ops::RuntimeValue*> look_up(const std::vector<Operand>& operands,
-                                              const Frame& frame) {
+const ops::RuntimeValue* look_up(const Operand& operand, Frame& frame) {
+  if (operand.constant != nullptr) return operand.constant;
+  Slot* slot = find_slot(operand, frame);
+  return slot == nullptr ? nullptr : &slot->plain();
+}
+
+std::vector<const ops::RuntimeValue*> look_up(const std::vector<Operand>& operands, Frame& frame) {
   std::vector<const ops::RuntimeValue*> values;
   values.reserve(operands.size());
   for (const Operand& operand : operands) values.push_back(look_up(operand, frame));
@@ -26,7 +30,7 @@ std::vector<const ops::RuntimeValue*> look_up(const std::vector<Operand>& operan
 // Runs the bodies of one control-flow node within the frame of the node.
 class BodyRunner : public ops::SubgraphRunner {
  public:
-  BodyRunner(const Member& member, const Frame& frame, const RunSettings& settings)
+  BodyRunner(const Member& member, Frame& frame, const RunSettings& settings)
       : member_(member), frame_(frame), iteration_limit_(settings.iteration_limit) {
     settings_.iteration_limit = iteration_limit_;
   }
@@ -47,32 +51,43 @@ class BodyRunner : public ops::SubgraphRunner {
 
  private:
   const Member& member_;
-  const Frame& frame_;
+  Frame& frame_;
   RunSettings settings_;
   int64_t iteration_limit_;
   int64_t runs_ = 0;
 };
 
+bool run_kernel(AcceleratedKernel& kernel, const std::vector<Operand>& operands,
+                const std::vector<bool>& last_use, const std::vector<uint32_t>& outputs,
+                Frame& frame) {
+  std::vector<Call::Input> inputs;
+  inputs.reserve(operands.size());
+  for (size_t i = 0; i < operands.size(); ++i) {
+    inputs.push_back({operands[i].constant, find_slot(operands[i], frame), last_use[i]});
+  }
+  Call call(std::move(inputs), outputs.size());
+  if (!kernel.run(call)) return false;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i] == kNoSlot) continue;
+    Call::Output& output = call.outputs()[i];
+    frame.slots[outputs[i]] = Slot{std::move(output.value), std::move(output.blocked)};
+  }
+  return true;
+}
+
 void run_member(const Member& member, Frame& frame, const RunSettings& settings) {
+  if (member.kernel != nullptr &&
+      run_kernel(*member.kernel, member.inputs, member.last_use, member.outputs, frame)) {
+    return;
+  }
   BodyRunner runner(member, frame, settings);
   ops::KernelContext context(*member.node, member.opset, look_up(member.inputs, frame),
                              member.bodies.empty() ? nullptr : &runner);
   member.op->kernel(context);
   for (size_t i = 0; i < member.outputs.size(); ++i) {
     if (member.outputs[i] == kNoSlot) continue;
-    frame.slots[member.outputs[i]] = std::move(context.outputs()[i]);
+    frame.slots[member.outputs[i]] = Slot{std::move(context.outputs()[i]), nullptr};
   }
-}
-
-bool run_kernel(const Step& step, Frame& frame) {
-  Call call;
-  call.inputs = look_up(step.inputs, frame);
-  call.outputs.resize(step.outputs.size());
-  if (!step.kernel->run(call)) return false;
-  for (size_t i = 0; i < step.outputs.size(); ++i) {
-    if (step.outputs[i] != kNoSlot) frame.slots[step.outputs[i]] = std::move(call.outputs[i]);
-  }
-  return true;
 }
 
 // Runs `work` so that what it throws names `node`.
@@ -87,43 +102,56 @@ void with_context(const ir::Node& node, Work&& work) {
     Error error(ErrorCode::kLimit, "not enough memory");
     error.add_context(node.describe());
     throw error;
+  } catch (const dnnl::error& cause) {
+    Error error(ErrorCode::kInternal, fmt::format("oneDNN: {}", cause.what()));
+    error.add_context(node.describe());
+    throw error;
   }
 }
 
 void run_step(const Step& step, Frame& frame, const RunSettings& settings) {
-  bool done = false;
   if (step.kernel != nullptr) {
-    with_context(*step.members.back().node, [&] { done = run_kernel(step, frame); });
+    const Member& last = step.members.back();
+    bool done = false;
+    with_context(*last.node, [&] {
+      done = run_kernel(*step.kernel, step.inputs, step.last_use, last.outputs, frame);
+    });
+    if (done) return;
+    FETTLE_ASSERT(step.literal);
   }
-  if (done) return;
   for (const Member& member : step.members) {
     with_context(*member.node, [&] { run_member(member, frame, settings); });
   }
 }
 
+void report(const Step& step, Frame& frame, const RunSettings& settings) {
+  for (const Member& member : step.members) {
+    for (const uint32_t slot : member.outputs) {
+      if (slot == kNoSlot || !settings.watched(slot)) continue;
+      const ops::RuntimeValue& value = frame.slots[slot].plain();
+      if (value.is_tensor()) settings.on_stored(slot, value.tensor);
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, const Frame* outer,
+std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, Frame* outer,
                                          std::vector<ops::RuntimeValue> inputs,
                                          const RunSettings& settings) {
   if (inputs.size() != plan.inputs.size()) {
     fail(ErrorCode::kBadInput, "graph '{}' takes {} inputs, found {}", plan.graph->name,
          plan.inputs.size(), inputs.size());
   }
-  Frame frame{&plan, outer, std::vector<ops::RuntimeValue>(plan.slot_count)};
-  for (size_t i = 0; i < inputs.size(); ++i) frame.slots[plan.inputs[i]] = std::move(inputs[i]);
+  Frame frame{&plan, outer, std::vector<Slot>(plan.slot_count)};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    frame.slots[plan.inputs[i]].value = std::move(inputs[i]);
+  }
   inputs.clear();
   for (const Step& step : plan.steps) {
     run_step(step, frame, settings);
-    if (settings.on_stored) {
-      for (const Member& member : step.members) {
-        for (const uint32_t slot : member.outputs) {
-          if (slot == kNoSlot || !frame.slots[slot].is_tensor()) continue;
-          settings.on_stored(slot, frame.slots[slot].tensor);
-        }
-      }
-    }
-    for (const uint32_t slot : step.releases) frame.slots[slot] = ops::RuntimeValue();
+    if (settings.on_stored) report(step, frame, settings);
+    for (const uint32_t slot : step.releases) frame.slots[slot] = Slot();
   }
   std::vector<ops::RuntimeValue> outputs;
   outputs.reserve(plan.outputs.size());

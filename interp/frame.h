@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <unordered_set>
 #include <vector>
 
 #include "interp/plan.h"
@@ -11,21 +12,24 @@ namespace fettle::interp {
 // What a run needs besides the plan.
 struct RunSettings {
   int64_t iteration_limit = 0;
-  // Called for every tensor that a step of the main graph stores; null when nobody watches.
+  // Slots of the main graph that are observed, and what is called with each tensor stored there;
+  // null and empty when nobody watches.
   std::function<void(uint32_t slot, const ir::Tensor& tensor)> on_stored;
+  std::unordered_set<uint32_t> watched_slots;
+  bool watched(uint32_t slot) const { return watched_slots.contains(slot); }
 };
 
 // Values of one execution of one graph; `outer` is that of the enclosing graph, null for the main
 // graph. Steps of subgraphs read captured values through it.
 struct Frame {
   const GraphPlan* plan = nullptr;
-  const Frame* outer = nullptr;
-  std::vector<ops::RuntimeValue> slots;
+  Frame* outer = nullptr;
+  std::vector<Slot> slots;
 };
 
 // Executes the graph on its inputs, in the order of GraphPlan::inputs, and returns its outputs.
 // Errors carry the node as context.
-std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, const Frame* outer,
+std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, Frame* outer,
                                          std::vector<ops::RuntimeValue> inputs,
                                          const RunSettings& settings);
 

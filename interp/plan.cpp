@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "interp/frame.h"
+#include "interp/graph_fusions.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -34,11 +35,13 @@ class Planner {
 
  private:
   void plan_graph(const ir::Graph& graph, GraphPlan& out);
-  void add_step(const ir::Node& node, GraphPlan& out);
+  void add_step(const ir::Node& node, Fusion* fusion, GraphPlan& out);
+  void choose_kernel(Member& member);
   Member make_member(const ir::Node& node);
-  bool precompute(const Member& member);
+  bool precompute(const ir::Node& node, bool quantization);
   Operand resolve(const ir::Value* value);
   const ops::RuntimeValue* constant_of(const ir::Value& value);
+  const ir::Tensor* constant_tensor(const ir::Value& value);
   const ops::RuntimeValue* bind_initializer(const ir::Value& value);
   uint32_t new_slot(const ir::Value& value);
   void add_watch(const std::string& name);
@@ -69,6 +72,11 @@ const ops::RuntimeValue* Planner::constant_of(const ir::Value& value) {
   return bound;
 }
 
+const ir::Tensor* Planner::constant_tensor(const ir::Value& value) {
+  const ops::RuntimeValue* constant = constant_of(value);
+  return constant != nullptr && constant->is_tensor() ? &constant->tensor : nullptr;
+}
+
 uint32_t Planner::new_slot(const ir::Value& value) {
   Scope& scope = scopes_.back();
   const auto slot = static_cast<uint32_t>(scope.plan->slot_count++);
@@ -93,18 +101,21 @@ Operand Planner::resolve(const ir::Value* value) {
        "value '{}' is read before any node produces it; sort the graph's nodes", value->name());
 }
 
-Member Planner::make_member(const ir::Node& node) {
+// The node with its operator, without operands.
+Member bare_member(const ir::Model& model, const ir::Node& node) {
   Member member;
   member.node = &node;
-  member.opset = model_.opset(node.domain);
+  member.opset = model.opset(node.domain);
   member.op = ops::find_op(node, member.opset);
-  if (member.op == nullptr || member.op->kernel == nullptr) {
-    fail(ErrorCode::kUnsupported,
-         "{}: fettle cannot compute operator {} of domain '{}' at opset {}; nothing that runs this "
-         "model (calibration, comparison, evaluation) is possible",
-         node.describe(), node.op_type, node.domain.empty() ? "ai.onnx" : node.domain,
-         member.opset);
-  }
+  if (member.op != nullptr && member.op->kernel != nullptr) return member;
+  fail(ErrorCode::kUnsupported,
+       "{}: fettle cannot compute operator {} of domain '{}' at opset {}; nothing that runs this "
+       "model (calibration, comparison, evaluation) is possible",
+       node.describe(), node.op_type, node.domain.empty() ? "ai.onnx" : node.domain, member.opset);
+}
+
+Member Planner::make_member(const ir::Node& node) {
+  Member member = bare_member(model_, node);
   for (const ir::Value* input : node.inputs()) member.inputs.push_back(resolve(input));
   for (ir::Graph* body : node.subgraphs()) {
     member.bodies.emplace_back(body, std::make_unique<GraphPlan>());
@@ -113,13 +124,19 @@ Member Planner::make_member(const ir::Node& node) {
   return member;
 }
 
-// Computes a node whose operands are all constant while planning. In exact mode this is done for
+// Computes a node whose operands are all constant while planning; in exact mode this is done for
 // Constant nodes only. A node that fails stays in the plan: it may never be reached.
-bool Planner::precompute(const Member& member) {
-  if (options_.exact && !member.node->is("Constant")) return false;
-  if (ops::has_fact(member.op, ops::kRandom) || !member.bodies.empty()) return false;
-  const auto constant = [](const Operand& o) { return o.slot == kNoSlot; };
-  if (!std::all_of(member.inputs.begin(), member.inputs.end(), constant)) return false;
+bool Planner::precompute(const ir::Node& node, bool quantization) {
+  if (options_.exact && !node.is("Constant")) return false;
+  const auto known = [&](const ir::Value* v) { return v == nullptr || constant_of(*v) != nullptr; };
+  if (!std::all_of(node.inputs().begin(), node.inputs().end(), known)) return false;
+  if (!node.subgraphs().empty()) return false;
+  Member member = bare_member(model_, node);
+  if (ops::has_fact(member.op, ops::kRandom)) return false;
+  if (ops::has_fact(member.op, ops::kQuantization) && !quantization) return false;
+  for (const ir::Value* input : node.inputs()) {
+    member.inputs.push_back(input == nullptr ? Operand{} : Operand{constant_of(*input), 0, kNoSlot});
+  }
   std::vector<ops::RuntimeValue> outputs;
   try {
     outputs = run_constant_member(member);
@@ -127,7 +144,7 @@ bool Planner::precompute(const Member& member) {
     return false;
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
-    const ir::Value* value = member.node->output(i);
+    const ir::Value* value = node.output(i);
     if (value == nullptr) continue;
     plan_->constants.push_back(std::move(outputs[i]));
     constants_.emplace(value, &plan_->constants.back());
@@ -135,40 +152,65 @@ bool Planner::precompute(const Member& member) {
   return true;
 }
 
-void Planner::add_step(const ir::Node& node, GraphPlan& out) {
-  Step step;
-  step.members.push_back(make_member(node));
-  Member& member = step.members.back();
-  if (precompute(member)) return;
-  for (const ir::Value* output : node.outputs()) {
-    member.outputs.push_back(output == nullptr ? kNoSlot : new_slot(*output));
+void Planner::choose_kernel(Member& member) {
+  NodeFacts facts{member.node, member.opset, {}};
+  for (const Operand& input : member.inputs) {
+    const bool tensor = input.constant != nullptr && input.constant->is_tensor();
+    facts.constants.push_back(tensor ? &input.constant->tensor : nullptr);
   }
-  if (!options_.exact) {
-    NodeFacts facts{&node, member.opset, {}};
-    for (const Operand& input : member.inputs) {
-      const bool tensor = input.constant != nullptr && input.constant->is_tensor();
-      facts.constants.push_back(tensor ? &input.constant->tensor : nullptr);
+  member.kernel = make_accelerated(facts);
+}
+
+void Planner::add_step(const ir::Node& node, Fusion* fusion, GraphPlan& out) {
+  Step step;
+  std::vector<const ir::Node*> nodes{&node};
+  if (fusion != nullptr) {
+    for (const ir::Value* input : fusion->inputs) step.inputs.push_back(resolve(input));
+    if (fusion->may_decline) nodes = fusion->members;
+    step.kernel = std::move(fusion->kernel);
+    step.literal = fusion->may_decline;
+  }
+  for (const ir::Node* each : nodes) {
+    // Operands of a step that is never computed node by node need not exist.
+    step.members.push_back(step.literal ? make_member(*each) : bare_member(model_, *each));
+    Member& member = step.members.back();
+    for (const ir::Value* output : each->outputs()) {
+      member.outputs.push_back(output == nullptr ? kNoSlot : new_slot(*output));
     }
-    step.kernel = make_accelerated(facts);
-    step.inputs = member.inputs;
-    step.outputs = member.outputs;
+    if (!options_.exact && step.literal) choose_kernel(member);
   }
   out.steps.push_back(std::move(step));
 }
 
+void set_last_uses(const std::vector<uint32_t>& releases, const std::vector<Operand>& operands,
+                   std::vector<bool>& last_use) {
+  for (const Operand& operand : operands) {
+    const bool own = operand.slot != kNoSlot && operand.up == 0;
+    last_use.push_back(own && std::find(releases.begin(), releases.end(), operand.slot) !=
+                                  releases.end());
+  }
+}
+
 void Planner::set_releases(const Scope& scope, GraphPlan& out) {
-  std::vector<int64_t> born(out.slot_count, -1);
+  std::vector<int64_t> last = scope.last_use;
   for (size_t s = 0; s < out.steps.size(); ++s) {
     for (const Member& member : out.steps[s].members) {
       for (const uint32_t slot : member.outputs) {
-        if (slot != kNoSlot) born[slot] = static_cast<int64_t>(s);
+        if (slot != kNoSlot) last[slot] = std::max(last[slot], static_cast<int64_t>(s));
       }
     }
   }
   for (uint32_t slot = 0; slot < out.slot_count; ++slot) {
-    const int64_t last = std::max(scope.last_use[slot], born[slot]);
-    if (last >= 0 && !scope.kept[slot]) {
-      out.steps[static_cast<size_t>(last)].releases.push_back(slot);
+    if (last[slot] < 0 || scope.kept[slot]) continue;
+    out.steps[static_cast<size_t>(last[slot])].releases.push_back(slot);
+  }
+  for (Step& step : out.steps) {
+    set_last_uses(step.releases, step.inputs, step.last_use);
+    // Members of a fused step may share operands, so none of them may overwrite one.
+    const std::vector<uint32_t> none;
+    for (Member& member : step.members) {
+      set_last_uses(step.members.size() == 1 ? step.releases : none, member.inputs,
+                    member.last_use);
     }
   }
 }
@@ -178,15 +220,30 @@ void Planner::plan_graph(const ir::Graph& graph, GraphPlan& out) {
   scopes_.emplace_back();
   scopes_.back().plan = &out;
   for (const ir::Value* input : graph.inputs()) out.inputs.push_back(new_slot(*input));
-  for (const ir::Node& node : graph.nodes()) add_step(node, out);
+  std::unordered_set<const ir::Node*> computed;
+  for (const ir::Node& node : graph.nodes()) {
+    if (precompute(node, false)) computed.insert(&node);
+  }
+  static const std::set<std::string> kNothing;
+  const bool main = scopes_.size() == 1;
+  GraphFusions fusions(
+      graph, main ? options_.watched : kNothing,
+      [this](const ir::Value& value) { return constant_tensor(value); },
+      [this](const ir::Node& node) { return model_.opset(node.domain); });
+  if (!options_.exact) fusions.find();
+  for (const ir::Node& node : graph.nodes()) {
+    if (computed.contains(&node) || fusions.skipped(node)) continue;
+    Fusion* fusion = fusions.at(node);
+    if (fusion == nullptr && precompute(node, true)) continue;
+    add_step(node, fusion, out);
+  }
   for (const ir::Value* output : graph.outputs()) {
     out.outputs.push_back(resolve(output));
-    out.output_names.push_back(output->name());
     const Operand& operand = out.outputs.back();
     if (operand.slot != kNoSlot && operand.up == 0) scopes_.back().kept[operand.slot] = true;
   }
   set_releases(scopes_.back(), out);
-  if (scopes_.size() == 1) main_scope_ = std::move(scopes_.back());
+  if (main) main_scope_ = std::move(scopes_.back());
   scopes_.pop_back();
 }
 

@@ -29,23 +29,27 @@ struct Operand {
 
 struct GraphPlan;
 
-// One node with its reference kernel.
+// One node with its reference kernel and, where there is one, the kernel that replaces it.
 struct Member {
   const ir::Node* node = nullptr;
   const ops::OpDef* op = nullptr;
   int64_t opset = 0;
   std::vector<Operand> inputs;
+  std::vector<bool> last_use;     // per operand: nothing reads its slot after this step
   std::vector<uint32_t> outputs;  // slots; kNoSlot where the node omits the output
   std::vector<std::pair<const ir::Graph*, std::unique_ptr<GraphPlan>>> bodies;
+  std::unique_ptr<AcceleratedKernel> kernel;
 };
 
-// One or more nodes computed together. `kernel`, when there is one, computes the outputs from the
-// operands in one go; where it declines (or is absent) the members are computed one by one.
+// One or more nodes computed together. `kernel`, when there is one, computes the last member's
+// outputs from `inputs` in one go; where it declines (or is absent) the members are computed one by
+// one, unless the step is not `literal`, whose kernel never declines.
 struct Step {
   std::vector<Member> members;
+  bool literal = true;
   std::unique_ptr<AcceleratedKernel> kernel;
   std::vector<Operand> inputs;     // of `kernel`
-  std::vector<uint32_t> outputs;   // of `kernel`
+  std::vector<bool> last_use;      // per operand of `kernel`, as in Member
   std::vector<uint32_t> releases;  // slots of this graph that nothing reads after this step
 };
 
@@ -54,7 +58,6 @@ struct GraphPlan {
   size_t slot_count = 0;
   std::vector<uint32_t> inputs;
   std::vector<Operand> outputs;
-  std::vector<std::string> output_names;
   std::vector<Step> steps;
 };
 

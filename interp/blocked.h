@@ -1,0 +1,58 @@
+// Float tensors in a memory format that a oneDNN primitive prefers, and the bridge to plain ones.
+#pragma once
+
+#include <dnnl.hpp>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/tensor.h"
+
+namespace fettle::interp {
+
+// Elements in the layout of `desc` (padding included and zero). Shared and immutable once stored,
+// unless the only owner overwrites them.
+struct Blocked {
+  dnnl::memory::desc desc;
+  std::shared_ptr<ir::Buffer> buffer;
+  ir::DataType type = ir::DataType::kFloat;
+
+  ir::Dims dims() const { return desc.dims(); }
+};
+
+// The CPU engine of the process and this thread's in-order stream.
+const dnnl::engine& cpu_engine();
+dnnl::stream& cpu_stream();
+
+// The oneDNN type of float, int32, int8 and uint8; undef for all others.
+dnnl::memory::data_type dnnl_type(ir::DataType type);
+// Row-major descriptor. `dims` must have 1 to 6 axes.
+dnnl::memory::desc plain_desc(const ir::Dims& dims, ir::DataType type);
+dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type);
+
+// [N, ceil(C / block), spatial..., block] for float data; `block` is 4, 8 or 16 and `dims` has 3 to 5
+// axes.
+dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block);
+
+// Appends numbers that identify the layout to a cache key.
+void append_layout(const dnnl::memory::desc& desc, std::vector<int64_t>& key);
+
+// Views of bytes as oneDNN memory; nothing is copied. Bytes given as constant must only be read.
+dnnl::memory memory_of(const dnnl::memory::desc& desc, const void* bytes);
+inline dnnl::memory memory_of(const dnnl::memory::desc& desc, const ir::Tensor& tensor) {
+  return memory_of(desc, tensor.bytes());
+}
+// Uninitialised storage for `desc`. Throws kLimit beyond the memory limit.
+Blocked allocate_blocked(const dnnl::memory::desc& desc, ir::DataType type);
+// Copies between layouts of the same dims.
+void reorder(const dnnl::memory& from, const dnnl::memory& to);
+ir::Tensor to_plain(const Blocked& blocked);
+
+// Scratch memory of this thread, at least `size` bytes, overwritten by the next call.
+void* scratch(size_t size);
+// Attributes with a caller-provided scratchpad, which execute() provides.
+dnnl::primitive_attr scratch_attr();
+void execute(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+             std::unordered_map<int, dnnl::memory> arguments);
+
+}  // namespace fettle::interp

@@ -1,0 +1,77 @@
+#include "interp/accelerated.h"
+
+namespace fettle::interp {
+
+const Blocked* Call::blocked(size_t i) const {
+  return i < inputs_.size() && inputs_[i].slot != nullptr ? inputs_[i].slot->blocked.get()
+                                                          : nullptr;
+}
+
+const ir::Tensor* Call::tensor(size_t i) {
+  if (!has(i)) return nullptr;
+  const Input& input = inputs_[i];
+  const ops::RuntimeValue& value = input.slot != nullptr ? input.slot->plain() : *input.constant;
+  return value.is_tensor() ? &value.tensor : nullptr;
+}
+
+ir::DataType Call::type(size_t i) const {
+  if (!has(i)) return ir::DataType::kUndefined;
+  if (const Blocked* own = blocked(i)) return own->type;
+  const Input& input = inputs_[i];
+  const ops::RuntimeValue& value = input.slot != nullptr ? input.slot->value : *input.constant;
+  return value.is_tensor() ? value.tensor.type() : ir::DataType::kUndefined;
+}
+
+const ir::Dims* Call::dims(size_t i) {
+  if (const Blocked* own = blocked(i)) {
+    if (blocked_dims_.empty()) blocked_dims_.resize(inputs_.size());
+    if (blocked_dims_[i].empty()) blocked_dims_[i] = own->dims();
+    return &blocked_dims_[i];
+  }
+  const ir::Tensor* plain = tensor(i);
+  return plain == nullptr ? nullptr : &plain->dims();
+}
+
+std::shared_ptr<ir::Buffer> Call::reusable(size_t i) {
+  if (i >= inputs_.size() || inputs_[i].slot == nullptr || !inputs_[i].last_use) return nullptr;
+  for (size_t other = 0; other < inputs_.size(); ++other) {
+    if (other != i && inputs_[other].slot == inputs_[i].slot) return nullptr;
+  }
+  Slot& slot = *inputs_[i].slot;
+  if (slot.blocked != nullptr) {
+    const bool sole = slot.blocked.use_count() == 1 && slot.blocked->buffer.use_count() == 1 &&
+                      !slot.value.is_tensor();
+    return sole ? slot.blocked->buffer : nullptr;
+  }
+  if (!slot.value.is_tensor()) return nullptr;
+  const ir::Tensor& tensor = slot.value.tensor;
+  const std::shared_ptr<ir::Buffer>& buffer = tensor.buffer();
+  const bool sole = buffer != nullptr && buffer.use_count() == 1 && buffer->writable() &&
+                    tensor.bytes() == buffer->data();
+  return sole ? buffer : nullptr;
+}
+
+dnnl::memory in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted, Blocked& storage) {
+  const Blocked* own = call.blocked(i);
+  if (own != nullptr && own->desc == wanted) return memory_of(wanted, own->buffer->data());
+  const dnnl::memory from =
+      own != nullptr ? memory_of(own->desc, own->buffer->data())
+                     : memory_of(plain_desc(*call.dims(i), call.type(i)), *call.tensor(i));
+  if (from.get_desc() == wanted) return from;
+  storage = allocate_blocked(wanted, call.type(i));
+  const dnnl::memory to = memory_of(wanted, storage.buffer->mutable_data());
+  reorder(from, to);
+  return to;
+}
+
+void Call::set(size_t i, Blocked blocked) {
+  const bool plain = blocked.desc == plain_desc(blocked.dims(), blocked.type);
+  if (plain) {
+    outputs_[i].value =
+        ops::RuntimeValue(ir::Tensor(blocked.type, blocked.dims(), std::move(blocked.buffer)));
+  } else {
+    outputs_[i].blocked = std::make_shared<const Blocked>(std::move(blocked));
+  }
+}
+
+}  // namespace fettle::interp

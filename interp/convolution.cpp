@@ -1,0 +1,221 @@
+#include "interp/convolution.h"
+
+#include <cstring>
+
+#include "interp/packed_weights.h"
+#include "interp/shape_cache.h"
+#include "ops/window.h"
+
+namespace fettle::interp {
+namespace {
+
+using dnnl::memory;
+constexpr ir::DataType kFloat = ir::DataType::kFloat;
+
+// A convolution compiled for one input shape.
+struct Compiled {
+  dnnl::primitive primitive;
+  memory::desc src;
+  memory::desc weights;
+  memory::desc dst;
+  memory::desc scratchpad;
+};
+
+// The shapes of one call in oneDNN's terms.
+struct Geometry {
+  memory::dims src, weights, bias, dst;
+  memory::dims strides, dilations, pads_begin, pads_end;
+  memory::desc weights_plain;  // the ONNX weights under the dims `weights`
+};
+
+bool all_positive(const ir::Dims& dims) {
+  return std::all_of(dims.begin(), dims.end(), [](int64_t d) { return d > 0; });
+}
+
+// [M, C/g, k...] as [g, M/g, C/g, k...]; of a transposed convolution [C, M/g, k...] as
+// [g, M/g, C/g, k...] with the two channel axes exchanged.
+memory::desc weights_desc(const ir::Dims& w, int64_t group, bool transposed, memory::dims& dims) {
+  dims = {group, w[0] / group, w[1]};
+  dims.insert(dims.end(), w.begin() + 2, w.end());
+  memory::dims strides(dims.size(), 1);
+  for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
+  if (transposed) {
+    std::swap(dims[1], dims[2]);
+    std::swap(strides[1], strides[2]);
+  }
+  if (group == 1) {
+    dims.erase(dims.begin());
+    strides.erase(strides.begin());
+  }
+  return memory::desc(dims, memory::data_type::f32, strides);
+}
+
+class Convolution : public AcceleratedKernel {
+ public:
+  Convolution(const ir::Node& node, ConvolutionOptions options)
+      : node_(node), options_(options) {}
+
+  bool run(Call& call) override {
+    if (!accepts(call)) return false;
+    const ir::Dims x = *call.dims(0);
+    const ir::Tensor& w = *call.tensor(1);
+    Geometry g = geometry(x, w.dims());
+    if (!all_positive(g.dst)) return false;
+    if (options_.residual && *call.dims(3) != g.dst) return false;
+    const bool bias = call.has(2);
+    if (bias && (call.type(2) != kFloat || call.tensor(2)->size() != g.dst[1])) return false;
+    if (bias) g.bias = {g.dst[1]};
+    ShapeCache<Compiled>::Key key = x;
+    key.insert(key.end(), w.dims().begin(), w.dims().end());
+    Compiled* compiled = cache_.get(key, [&] { return compile(g, call.is_constant(1)); });
+    if (compiled == nullptr) return false;
+    execute_on(call, *compiled, g, w);
+    return true;
+  }
+
+ private:
+  bool accepts(Call& call) const {
+    if (call.type(0) != kFloat || call.type(1) != kFloat) return false;
+    if (options_.residual && call.type(3) != kFloat) return false;
+    const ir::Dims& x = *call.dims(0);
+    const ir::Dims& w = *call.dims(1);
+    return x.size() >= 3 && x.size() <= 5 && w.size() == x.size() && all_positive(x) &&
+           all_positive(w);
+  }
+
+  Geometry geometry(const ir::Dims& x, const ir::Dims& w) const {
+    Geometry g;
+    const bool transposed = options_.transposed;
+    const ops::Window window = transposed ? ops::conv_transpose_window(node_, x, w)
+                                          : ops::conv_window(node_, x, w);
+    g.src = x;
+    g.dst = transposed ? ops::conv_transpose_output_dims(window, x, w)
+                       : ops::conv_output_dims(window, x, w);
+    g.weights_plain = weights_desc(w, window.group, transposed, g.weights);
+    g.strides = window.strides;
+    g.pads_begin = window.pads_begin;
+    for (size_t i = 0; i < window.rank(); ++i) {
+      g.dilations.push_back(window.dilations[i] - 1);
+      // The end padding that the last output position really needs.
+      const int64_t large = transposed ? window.output[i] : window.input[i];
+      const int64_t small = transposed ? window.input[i] : window.output[i];
+      g.pads_end.push_back((small - 1) * window.strides[i] + window.extent(i) - large -
+                           window.pads_begin[i]);
+    }
+    return g;
+  }
+
+  dnnl::primitive_attr attributes() const {
+    dnnl::primitive_attr attr = scratch_attr();
+    dnnl::post_ops post;
+    if (options_.residual) post.append_sum(1.0f);
+    const Activation& a = options_.activation;
+    if (a.algorithm != dnnl::algorithm::undef) {
+      post.append_eltwise(1.0f, a.algorithm, a.alpha, a.beta);
+    }
+    attr.set_post_ops(post);
+    return attr;
+  }
+
+  // Null when oneDNN has no implementation. Weights already packed keep their layout.
+  std::unique_ptr<Compiled> compile(const Geometry& g, bool constant_weights) {
+    const memory::desc* held = constant_weights ? weights_.layout() : nullptr;
+    if (held != nullptr) {
+      if (auto compiled = try_compile(g, *held)) return compiled;
+    }
+    return try_compile(g, any_desc(g.weights, kFloat));
+  }
+
+  std::unique_ptr<Compiled> try_compile(const Geometry& g, const memory::desc& weights) const {
+    try {
+      return options_.transposed ? compile_transposed(g, weights) : compile_forward(g, weights);
+    } catch (const dnnl::error&) {
+      return nullptr;
+    }
+  }
+
+  template <typename Descriptor>
+  std::unique_ptr<Compiled> finish(const Descriptor& pd, dnnl::primitive primitive) const {
+    return std::make_unique<Compiled>(Compiled{std::move(primitive), pd.src_desc(),
+                                               pd.weights_desc(), pd.dst_desc(),
+                                               pd.scratchpad_desc()});
+  }
+
+  std::unique_ptr<Compiled> compile_forward(const Geometry& g, const memory::desc& weights) const {
+    using Conv = dnnl::convolution_forward;
+    const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
+    const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                          any_desc(g.src, kFloat), weights, bias, any_desc(g.dst, kFloat),
+                          g.strides, g.dilations, g.pads_begin, g.pads_end);
+    const Conv::primitive_desc pd(desc, attributes(), cpu_engine());
+    return finish(pd, Conv(pd));
+  }
+
+  std::unique_ptr<Compiled> compile_transposed(const Geometry& g,
+                                               const memory::desc& weights) const {
+    using Deconv = dnnl::deconvolution_forward;
+    const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
+    const Deconv::desc desc(dnnl::prop_kind::forward_inference,
+                            dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat),
+                            weights, bias, any_desc(g.dst, kFloat), g.strides, g.dilations,
+                            g.pads_begin, g.pads_end);
+    const Deconv::primitive_desc pd(desc, attributes(), cpu_engine());
+    return finish(pd, Deconv(pd));
+  }
+
+  // Output storage that already holds the residual, in layout `dst`.
+  static Blocked residual_storage(Call& call, const memory::desc& dst) {
+    const Blocked* own = call.blocked(3);
+    const memory::desc held = own != nullptr ? own->desc : plain_desc(*call.dims(3), kFloat);
+    std::shared_ptr<ir::Buffer> reusable = call.reusable(3);
+    if (held == dst && reusable != nullptr) return Blocked{dst, reusable, kFloat};
+    Blocked out = allocate_blocked(dst, kFloat);
+    const void* bytes = own != nullptr ? own->buffer->data() : call.tensor(3)->bytes();
+    if (held == dst) {
+      std::memcpy(out.buffer->mutable_data(), bytes, dst.get_size());
+    } else {
+      reorder(memory_of(held, bytes), memory_of(dst, out.buffer->mutable_data()));
+    }
+    return out;
+  }
+
+  void execute_on(Call& call, const Compiled& compiled, const Geometry& g, const ir::Tensor& w) {
+    Blocked converted;
+    const memory src = in_layout(call, 0, compiled.src, converted);
+    const memory weights =
+        weights_.get(w, g.weights_plain, compiled.weights, call.is_constant(1));
+    Blocked out = options_.residual ? residual_storage(call, compiled.dst)
+                                    : allocate_blocked(compiled.dst, kFloat);
+    std::unordered_map<int, memory> arguments{
+        {DNNL_ARG_SRC, src},
+        {DNNL_ARG_WEIGHTS, weights},
+        {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}};
+    if (!g.bias.empty()) {
+      arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(g.bias, kFloat), *call.tensor(2)));
+    }
+    execute(compiled.primitive, compiled.scratchpad, std::move(arguments));
+    call.set(0, std::move(out));
+  }
+
+  const ir::Node& node_;
+  ConvolutionOptions options_;
+  PackedWeights weights_;
+  ShapeCache<Compiled> cache_;
+};
+
+}  // namespace
+
+std::unique_ptr<AcceleratedKernel> make_convolution(const ir::Node& node,
+                                                    const ConvolutionOptions& options) {
+  return std::make_unique<Convolution>(node, options);
+}
+
+std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts) {
+  return make_convolution(*facts.node, {});
+}
+
+std::unique_ptr<AcceleratedKernel> accelerate_conv_transpose(const NodeFacts& facts) {
+  return make_convolution(*facts.node, {.transposed = true, .residual = false, .activation = {}});
+}
+
+}  // namespace fettle::interp

@@ -1,0 +1,23 @@
+// Conv and ConvTranspose in float32 through oneDNN.
+#pragma once
+
+#include "interp/accelerated.h"
+#include "interp/post_ops.h"
+
+namespace fettle::interp {
+
+struct ConvolutionOptions {
+  bool transposed = false;
+  bool residual = false;  // operand 3 (same shape as the output) is added before the activation
+  Activation activation;
+};
+
+// Operands: x [N, C, spatial...] (1 to 3 spatial axes), w, optional bias [M], optional residual.
+std::unique_ptr<AcceleratedKernel> make_convolution(const ir::Node& node,
+                                                    const ConvolutionOptions& options);
+
+// Rows of the table of accelerated kernels.
+std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts);
+std::unique_ptr<AcceleratedKernel> accelerate_conv_transpose(const NodeFacts& facts);
+
+}  // namespace fettle::interp

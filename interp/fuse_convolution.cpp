@@ -1,0 +1,49 @@
+// Conv [-> Add(residual)] [-> activation] as one step:
+//
+//   x -- Conv -- Add -- Relu -- y     =>     (x, w, b, r) -- Conv+Add+Relu -- y
+//                 |
+//                 r
+//
+// Conditions: each intermediate value has one reader and is neither a graph output nor observed;
+// r exists before the Conv and is not constant (a constant is a broadcast bias as a rule).
+#include "interp/convolution.h"
+#include "interp/fusion.h"
+
+namespace fettle::interp {
+namespace {
+
+// The other operand of `add` when it can be a residual for `conv`, else null.
+const ir::Value* residual_of(const ir::Node& add, const ir::Value* conv_output,
+                             const ir::Node& conv, const FusionView& view) {
+  if (!add.is("Add") || view.opset(add) < 7) return nullptr;
+  const ir::Value* other = add.input(0) == conv_output ? add.input(1) : add.input(0);
+  if (other == nullptr || other == conv_output || view.constant(other) != nullptr) return nullptr;
+  return view.available_before(other, conv) ? other : nullptr;
+}
+
+}  // namespace
+
+std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& view) {
+  Fusion fusion;
+  ConvolutionOptions options;
+  fusion.members.push_back(&conv);
+  const ir::Value* residual = nullptr;
+  const ir::Node* next = view.sole_reader(conv.output(0));
+  if (next != nullptr && (residual = residual_of(*next, conv.output(0), conv, view)) != nullptr) {
+    options.residual = true;
+    fusion.members.push_back(next);
+    next = view.sole_reader(next->output(0));
+  }
+  if (next != nullptr && !view.taken(*next)) {
+    if (const auto activation = as_activation(*next, view)) {
+      options.activation = *activation;
+      fusion.members.push_back(next);
+    }
+  }
+  if (fusion.members.size() == 1) return std::nullopt;
+  fusion.inputs = {conv.input(0), conv.input(1), conv.input(2), residual};
+  fusion.kernel = make_convolution(conv, options);
+  return fusion;
+}
+
+}  // namespace fettle::interp

@@ -1,0 +1,158 @@
+#include "interp/pooling.h"
+
+#include <algorithm>
+
+#include "interp/shape_cache.h"
+#include "ops/window.h"
+
+namespace fettle::interp {
+namespace {
+
+using dnnl::memory;
+constexpr ir::DataType kFloat = ir::DataType::kFloat;
+
+struct Compiled {
+  dnnl::primitive primitive;
+  memory::desc dst;
+  memory::desc scratchpad;
+};
+
+bool all_positive(const ir::Dims& dims) {
+  return std::all_of(dims.begin(), dims.end(), [](int64_t d) { return d > 0; });
+}
+
+class Pool : public AcceleratedKernel {
+ public:
+  Pool(const ir::Node& node, dnnl::algorithm algorithm) : node_(node), algorithm_(algorithm) {}
+
+  bool run(Call& call) override {
+    if (call.type(0) != kFloat) return false;
+    const ir::Dims x = *call.dims(0);
+    if (x.size() < 3 || x.size() > 5 || !all_positive(x)) return false;
+    const Blocked* own = call.blocked(0);
+    const memory::desc src = own != nullptr ? own->desc : plain_desc(x, kFloat);
+    ShapeCache<Compiled>::Key key = x;
+    append_layout(src, key);
+    Compiled* compiled = cache_.get(key, [&] { return compile(x, src); });
+    if (compiled == nullptr) return false;
+    Blocked unused;
+    Blocked out = allocate_blocked(compiled->dst, kFloat);
+    execute(compiled->primitive, compiled->scratchpad,
+            {{DNNL_ARG_SRC, in_layout(call, 0, src, unused)},
+             {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}});
+    call.set(0, std::move(out));
+    return true;
+  }
+
+ private:
+  // Null when the window has a form that only the reference handles: an average that counts
+  // padding, of which ceil_mode adds some that does not count; a window wholly within padding.
+  std::unique_ptr<Compiled> compile(const ir::Dims& x, const memory::desc& src) const {
+    const ops::Window window = ops::pool_window(node_, x);
+    const ir::Dims y = ops::pool_output_dims(window, x);
+    if (!all_positive(y)) return nullptr;
+    memory::dims dilations;
+    memory::dims pads_end;
+    for (size_t i = 0; i < window.rank(); ++i) {
+      const int64_t needed = (window.output[i] - 1) * window.strides[i] + window.extent(i) -
+                             window.input[i] - window.pads_begin[i];
+      const bool counts = algorithm_ == dnnl::algorithm::pooling_avg_include_padding;
+      if (counts && needed > window.pads_end[i]) return nullptr;
+      if (window.pads_begin[i] >= window.extent(i) || needed >= window.extent(i)) return nullptr;
+      pads_end.push_back(needed);
+      dilations.push_back(window.dilations[i] - 1);
+    }
+    try {
+      using Pooling = dnnl::pooling_v2_forward;
+      const Pooling::desc desc(dnnl::prop_kind::forward_inference, algorithm_, src,
+                               any_desc(y, kFloat), window.strides, window.kernel, dilations,
+                               window.pads_begin, pads_end);
+      const Pooling::primitive_desc pd(desc, scratch_attr(), cpu_engine());
+      return std::make_unique<Compiled>(
+          Compiled{Pooling(pd), pd.dst_desc(), pd.scratchpad_desc()});
+    } catch (const dnnl::error&) {
+      return nullptr;
+    }
+  }
+
+  const ir::Node& node_;
+  dnnl::algorithm algorithm_;
+  ShapeCache<Compiled> cache_;
+};
+
+// The mean over all spatial positions, summed in double.
+class GlobalAverage : public AcceleratedKernel {
+ public:
+  bool run(Call& call) override {
+    if (call.type(0) != kFloat) return false;
+    const ir::Dims x = *call.dims(0);
+    if (x.size() < 3 || !all_positive(x)) return false;
+    int64_t positions = 1;
+    for (size_t i = 2; i < x.size(); ++i) positions *= x[i];
+    ir::Dims y(x.size(), 1);
+    y[0] = x[0];
+    y[1] = x[1];
+    ir::Tensor out(kFloat, y);
+    const int64_t block = channel_block(call.blocked(0));
+    const float* from = block > 0
+                            ? reinterpret_cast<const float*>(call.blocked(0)->buffer->data())
+                            : call.tensor(0)->data<float>().data();
+    average(from, out.mutable_data<float>().data(), x, positions, std::max<int64_t>(block, 1));
+    call.set(0, std::move(out));
+    return true;
+  }
+
+ private:
+  // Channels per innermost block of a layout [N, C/block, spatial..., block], or 0 for any other.
+  static int64_t channel_block(const Blocked* own) {
+    if (own == nullptr) return 0;
+    for (const int64_t block : {int64_t{16}, int64_t{8}, int64_t{4}}) {
+      if (own->desc == channel_blocked_desc(own->dims(), block)) return block;
+    }
+    return 0;
+  }
+
+  static void average(const float* from, float* to, const ir::Dims& x, int64_t positions,
+                      int64_t block) {
+    const int64_t groups = (x[1] + block - 1) / block;
+#pragma omp parallel for schedule(static)
+    for (int64_t g = 0; g < x[0] * groups; ++g) {
+      double sums[16] = {};
+      if (block == 1) {
+        // Eight partial sums in a fixed order.
+        for (int64_t p = 0; p < positions; ++p) sums[p % 8] += from[g * positions + p];
+        for (int64_t lane = 1; lane < 8; ++lane) sums[0] += sums[lane];
+      } else {
+        for (int64_t p = 0; p < positions; ++p) {
+          const float* at = from + (g * positions + p) * block;
+          for (int64_t lane = 0; lane < block; ++lane) sums[lane] += at[lane];
+        }
+      }
+      const int64_t first = g % groups * block;
+      for (int64_t lane = 0; lane < block && first + lane < x[1]; ++lane) {
+        to[g / groups * x[1] + first + lane] =
+            static_cast<float>(sums[lane] / static_cast<double>(positions));
+      }
+    }
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<AcceleratedKernel> accelerate_max_pool(const NodeFacts& facts) {
+  if (facts.node->output(1) != nullptr) return nullptr;
+  return std::make_unique<Pool>(*facts.node, dnnl::algorithm::pooling_max);
+}
+
+std::unique_ptr<AcceleratedKernel> accelerate_average_pool(const NodeFacts& facts) {
+  const bool counts = facts.node->attr_int("count_include_pad", 0) != 0;
+  return std::make_unique<Pool>(*facts.node,
+                                counts ? dnnl::algorithm::pooling_avg_include_padding
+                                       : dnnl::algorithm::pooling_avg_exclude_padding);
+}
+
+std::unique_ptr<AcceleratedKernel> accelerate_global_average_pool(const NodeFacts&) {
+  return std::make_unique<GlobalAverage>();
+}
+
+}  // namespace fettle::interp
