@@ -76,7 +76,8 @@ ir::Dims legacy_broadcast_dims(const ir::Node& node, const ir::Dims& a, const ir
   int64_t axis = node.attr_int("axis", rank - own);
   if (axis < 0 && axis >= -rank) axis += rank;
   const bool fits = axis >= 0 && own <= rank && axis <= rank - own;
-  if (!fits || !std::equal(b.begin(), b.end(), a.begin() + axis)) {
+  const auto spans = [](int64_t d, int64_t extent) { return d == extent || d == 1; };
+  if (!fits || !std::equal(b.begin(), b.end(), a.begin() + axis, spans)) {
     fail(ErrorCode::kBadInput, "shape {} is not a contiguous part of {} at axis {}",
          ir::to_string(b), ir::to_string(a), axis);
   }

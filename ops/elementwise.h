@@ -24,7 +24,8 @@ void infer_comparison(InferContext& ctx);
 
 // The shape under which operand B of opset 1 to 6 broadcasts to A by today's rule, from attributes
 // `broadcast` and `axis`: trailing 1s are added behind B's dimensions. Throws kBadInput when B is
-// not a contiguous part of A's shape, or differs from it without `broadcast`.
+// not a contiguous part of A's shape (extents of 1 are let through, as conformance cases have
+// them), or differs from it without `broadcast`.
 ir::Dims legacy_broadcast_dims(const ir::Node& node, const ir::Dims& a, const ir::Dims& b);
 // infer_like_input() for operators of opset 1 to 6 with those attributes; checks what is known.
 void infer_legacy_broadcast(InferContext& ctx);
