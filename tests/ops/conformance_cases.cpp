@@ -1,0 +1,142 @@
+#include "ops/conformance_cases.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ir/io.h"
+#include "ops/table.h"
+#include "support/text_model.h"
+
+namespace fettle::test {
+namespace {
+
+std::vector<std::filesystem::path> sorted_folders(const std::filesystem::path& folder,
+                                                  const std::string& prefix) {
+  std::vector<std::filesystem::path> found;
+  if (!std::filesystem::is_directory(folder)) return found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const bool named = entry.path().filename().string().rfind(prefix, 0) == 0;
+    if (named && entry.is_directory()) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::optional<std::string> unclaimed_in(ir::Graph& graph, const ir::Model& model,
+                                        const std::vector<std::pair<std::string, int64_t>>& opsets) {
+  std::optional<std::string> missing;
+  ir::for_each_graph(graph, [&](ir::Graph& g) {
+    for (const ir::Node& node : g.nodes()) {
+      if (missing || model.find_function(node.domain, node.op_type, node.overload)) continue;
+      int64_t opset = 0;
+      for (const auto& [domain, version] : opsets) {
+        const bool same = domain == node.domain ||
+                          (node.is_default_domain() && (domain.empty() || domain == "ai.onnx"));
+        if (same) opset = version;
+      }
+      const ops::OpDef* op = ops::find_op(node, opset);
+      if (op != nullptr && op->kernel != nullptr) continue;
+      missing = (node.is_default_domain() ? "" : node.domain + ".") + node.op_type;
+    }
+  });
+  return missing;
+}
+
+// Relative and absolute tolerance of ONNX's backend tests; for narrow types at least one rounding
+// step, because the expected values were rounded after other intermediate steps.
+struct Tolerance {
+  double relative;
+  double absolute;
+};
+Tolerance tolerance_of(ir::DataType type) {
+  switch (type) {
+    case ir::DataType::kBfloat16: return {1.6e-2, 1e-3};
+    case ir::DataType::kFloat16: return {2e-3, 1e-3};
+    case ir::DataType::kFloat:
+    case ir::DataType::kDouble: return {1e-3, 1e-7};
+    default: return {0, 0};  // 8- and 4-bit floats are only moved and cast
+  }
+}
+
+std::string shown(const ir::Tensor& t) {
+  return fmt::format("{}{}", ir::data_type_name(t.type()), ir::to_string(t.dims()));
+}
+
+}  // namespace
+
+std::vector<ConformanceCase> conformance_cases(const std::string& suite) {
+  const auto shared = shared_folder();
+  std::vector<ConformanceCase> cases;
+  if (shared.empty()) return cases;
+  for (const auto& folder : sorted_folders(shared / "conformance" / suite, "test_")) {
+    cases.push_back({suite, folder.filename().string(), folder});
+  }
+  return cases;
+}
+
+std::vector<std::filesystem::path> data_sets(const ConformanceCase& test_case) {
+  return sorted_folders(test_case.folder, "test_data_set_");
+}
+
+std::optional<std::string> unclaimed_operator(const ir::Model& model) {
+  if (auto missing = unclaimed_in(*model.graph, model, model.opset_imports)) return missing;
+  for (const ir::Function& function : model.functions) {
+    if (auto missing = unclaimed_in(*function.body, model, function.opset_imports)) return missing;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> unsupported_data(const ir::Model& model) {
+  for (const auto* values : {&model.graph->inputs(), &model.graph->outputs()}) {
+    for (const ir::Value* value : *values) {
+      if (value->type.known() && !value->type.is_tensor()) return "sequence or optional data";
+    }
+  }
+  return std::nullopt;
+}
+
+interp::Feeds load_feeds(const ir::Model& model, const std::filesystem::path& data_set) {
+  interp::Feeds feeds;
+  size_t next = 0;
+  for (const ir::Value* input : model.graph->inputs()) {
+    if (input->has_initializer()) continue;
+    const auto path = data_set / fmt::format("input_{}.pb", next++);
+    if (std::filesystem::exists(path)) feeds[input->name()] = ir::read_tensor(path);
+  }
+  return feeds;
+}
+
+std::vector<ir::Tensor> load_outputs(const std::filesystem::path& data_set) {
+  std::vector<ir::Tensor> outputs;
+  for (size_t i = 0;; ++i) {
+    const auto path = data_set / fmt::format("output_{}.pb", i);
+    if (!std::filesystem::exists(path)) return outputs;
+    outputs.push_back(ir::read_tensor(path));
+  }
+}
+
+std::optional<std::string> difference(const ir::Tensor& actual, const ir::Tensor& expected,
+                                      double slack) {
+  if (actual.type() != expected.type() || actual.dims() != expected.dims()) {
+    return fmt::format("expected {}, found {}", shown(expected), shown(actual));
+  }
+  if (!ir::is_floating(actual.type())) {
+    return ir::identical(actual, expected) ? std::nullopt
+                                           : std::optional<std::string>("the elements differ");
+  }
+  const Tolerance tolerance = tolerance_of(actual.type());
+  for (int64_t i = 0; i < actual.size(); ++i) {
+    const double a = ir::element_as_double(actual, i);
+    const double e = ir::element_as_double(expected, i);
+    if (a == e || (std::isnan(a) && std::isnan(e))) continue;
+    const double allowed = slack * (tolerance.absolute + tolerance.relative * std::abs(e));
+    if (!(std::abs(a - e) <= allowed)) {
+      return fmt::format("element {} of {}: expected {}, found {}", i, shown(actual), e, a);
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace fettle::test

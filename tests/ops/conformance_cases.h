@@ -1,0 +1,41 @@
+// ONNX's backend test cases: where they are, what they use and what they feed.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "interp/executor.h"
+#include "ir/model.h"
+
+namespace fettle::test {
+
+struct ConformanceCase {
+  std::string suite;  // "node", "simple", ...
+  std::string name;
+  std::filesystem::path folder;
+};
+
+// The cases of a suite in order of name; empty when the shared folder is absent.
+std::vector<ConformanceCase> conformance_cases(const std::string& suite);
+// test_data_set_* folders of a case, in order.
+std::vector<std::filesystem::path> data_sets(const ConformanceCase& test_case);
+
+// The first operator without a row (or without a kernel) that the model applies, or nothing: then
+// the operator table claims the whole model.
+std::optional<std::string> unclaimed_operator(const ir::Model& model);
+// Why this harness cannot feed or compare the model, or nothing.
+std::optional<std::string> unsupported_data(const ir::Model& model);
+
+// input_K.pb in the order of those graph inputs that have no initializer.
+interp::Feeds load_feeds(const ir::Model& model, const std::filesystem::path& data_set);
+std::vector<ir::Tensor> load_outputs(const std::filesystem::path& data_set);
+
+// What differs, or nothing. Floating types agree when |a - b| <= atol + rtol * |expected|, with
+// equal NaNs and infinities; tolerances grow with the width of the type's rounding step. Integers,
+// bools and strings agree exactly. `slack` multiplies both tolerances.
+std::optional<std::string> difference(const ir::Tensor& actual, const ir::Tensor& expected,
+                                      double slack = 1);
+
+}  // namespace fettle::test

@@ -1,0 +1,128 @@
+// ONNX's own conformance cases against the operator table. The claim is reviewed and derived: where
+// every operator of a case has a row, the case must pass; a case with an operator that has none is
+// skipped, and the operator is named.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <map>
+
+#include "ir/error.h"
+#include "ir/io.h"
+#include "ops/conformance_cases.h"
+
+namespace fettle::test {
+namespace {
+
+// Cases that a claimed operator may fail, and why.
+const std::string kRandomStream = "random stream not fixed by ONNX";
+const std::map<std::string, std::string> kExceptions = {
+    {"test_bernoulli", kRandomStream},
+    {"test_bernoulli_double", kRandomStream},
+    {"test_bernoulli_double_expanded", kRandomStream},
+    {"test_bernoulli_expanded", kRandomStream},
+    {"test_bernoulli_seed", kRandomStream},
+    {"test_bernoulli_seed_expanded", kRandomStream},
+    {"test_training_dropout", kRandomStream},
+    {"test_training_dropout_default", kRandomStream},
+    {"test_training_dropout_default_mask", kRandomStream},
+    {"test_training_dropout_mask", kRandomStream},
+};
+
+struct Tally {
+  int passed = 0;
+  int failed = 0;
+  std::map<std::string, int> skipped;  // by reason
+  std::vector<std::string> failures;
+
+  int skips() const {
+    int total = 0;
+    for (const auto& [reason, count] : skipped) total += count;
+    return total;
+  }
+};
+
+// What is wrong with the outputs, or nothing.
+std::optional<std::string> run_case(const ir::Model& model, const ConformanceCase& test_case,
+                                    const interp::ExecutorOptions& options, double slack) {
+  interp::Executor executor(model, options);
+  for (const auto& data_set : data_sets(test_case)) {
+    const auto expected = load_outputs(data_set);
+    const auto actual = executor.run(load_feeds(model, data_set));
+    if (actual.size() < expected.size()) return "too few outputs";
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (!actual[i].is_tensor()) return fmt::format("output {} is no tensor", i);
+      if (auto what = difference(actual[i].tensor, expected[i], slack)) {
+        return fmt::format("output {}: {}", i, *what);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+void add_case(const ConformanceCase& test_case, const interp::ExecutorOptions& options,
+              double slack, Tally& tally) {
+  try {
+    const ir::Model model = ir::read_model(test_case.folder / "model.onnx");
+    std::optional<std::string> reason = unclaimed_operator(model);
+    if (!reason) reason = unsupported_data(model);
+    if (!reason && data_sets(test_case).empty()) reason = "no data";
+    if (!reason && kExceptions.contains(test_case.name)) reason = kExceptions.at(test_case.name);
+    if (reason) {
+      ++tally.skipped[*reason];
+      return;
+    }
+    const auto wrong = run_case(model, test_case, options, slack);
+    if (!wrong) {
+      ++tally.passed;
+      return;
+    }
+    tally.failures.push_back(test_case.name + ": " + *wrong);
+  } catch (const Error& error) {
+    tally.failures.push_back(test_case.name + ": " + error.what());
+  }
+  ++tally.failed;
+}
+
+void run_suite(const std::string& suite, const interp::ExecutorOptions& options, double slack) {
+  const auto cases = conformance_cases(suite);
+  if (cases.empty()) GTEST_SKIP() << "no conformance cases: the shared folder is absent";
+  Tally tally;
+  for (const ConformanceCase& test_case : cases) add_case(test_case, options, slack, tally);
+  for (const std::string& failure : tally.failures) ADD_FAILURE() << suite << "/" << failure;
+  std::string reasons;
+  for (const auto& [reason, count] : tally.skipped) reasons += fmt::format(" {} ({})", reason, count);
+  std::cout << suite << ": " << tally.passed << " passed, " << tally.failed << " failed, "
+            << tally.skips() << " skipped" << (reasons.empty() ? "" : ":" + reasons) << std::endl;
+  EXPECT_GT(tally.passed, 0);
+}
+
+class Conformance : public testing::TestWithParam<const char*> {};
+
+TEST_P(Conformance, ReferenceKernels) {
+  interp::ExecutorOptions options;
+  options.exact = true;
+  options.iteration_limit = 100'000;
+  run_suite(GetParam(), options, 1);
+}
+
+// Accelerated kernels accumulate in float, so they get room for another order of summation.
+TEST_P(Conformance, AcceleratedKernels) {
+  interp::ExecutorOptions options;
+  options.iteration_limit = 100'000;
+  run_suite(GetParam(), options, 10);
+}
+
+std::string identifier(const testing::TestParamInfo<const char*>& suite) {
+  std::string name = suite.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, Conformance,
+                         testing::Values("node", "simple", "pytorch-converted", "pytorch-operator"),
+                         identifier);
+
+}  // namespace
+}  // namespace fettle::test
