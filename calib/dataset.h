@@ -23,6 +23,8 @@ class Dataset {
   // Samples that one run of the model takes: 1, or the model's fixed batch extent. A last, partial
   // batch is left out, which size() already accounts for.
   virtual int64_t batch() const = 0;
+  // True when samples lie along the model's batch axis; false when every entry is one whole input.
+  virtual bool batched() const = 0;
   // Inputs for the samples [first, first + batch()). Converts nothing but lossless integer widening
   // and float16/float64 -> the input's floating type. Throws kBadInput naming file, array, sample
   // for NaN or infinity in floating data.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <fstream>
@@ -25,6 +26,10 @@ class ArrayDataset : public Dataset {
 
   int64_t size() const override { return binding_.size(); }
   int64_t batch() const override { return binding_.batch; }
+  bool batched() const override {
+    return std::any_of(binding_.arrays.begin(), binding_.arrays.end(),
+                       [](const BoundArray& bound) { return !bound.whole; });
+  }
   const std::optional<std::vector<int64_t>>& labels() const override { return binding_.labels; }
   std::vector<std::string> notes() const override { return binding_.notes; }
 
