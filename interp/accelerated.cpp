@@ -3,9 +3,13 @@
 #include <array>
 #include <string_view>
 
+#include "interp/binary.h"
+#include "interp/channel_affine.h"
+#include "interp/concat.h"
 #include "interp/convolution.h"
 #include "interp/matrix_product.h"
 #include "interp/pooling.h"
+#include "interp/unary.h"
 
 namespace fettle::interp {
 namespace {
@@ -18,13 +22,31 @@ struct Row {
 };
 
 constexpr std::array kRows{
+    Row{"Abs", accelerate_unary},
+    Row{"Add", accelerate_binary},
     Row{"AveragePool", accelerate_average_pool},
+    Row{"BatchNormalization", accelerate_batch_normalization},
+    Row{"Clip", accelerate_unary},
+    Row{"Concat", accelerate_concat},
     Row{"Conv", accelerate_conv},
     Row{"ConvTranspose", accelerate_conv_transpose},
+    Row{"Div", accelerate_binary},
+    Row{"Erf", accelerate_unary},
+    Row{"Exp", accelerate_unary},
     Row{"Gemm", accelerate_gemm},
     Row{"GlobalAveragePool", accelerate_global_average_pool},
+    Row{"HardSigmoid", accelerate_unary},
+    Row{"HardSwish", accelerate_unary},
+    Row{"LeakyRelu", accelerate_unary},
     Row{"MatMul", accelerate_matmul},
     Row{"MaxPool", accelerate_max_pool},
+    Row{"Mul", accelerate_binary},
+    Row{"Neg", accelerate_unary},
+    Row{"Relu", accelerate_unary},
+    Row{"Sigmoid", accelerate_unary},
+    Row{"Sqrt", accelerate_unary},
+    Row{"Sub", accelerate_binary},
+    Row{"Tanh", accelerate_unary},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "interp/blocked.h"
 
+#include <algorithm>
+
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -45,6 +47,19 @@ dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block) {
                                       {tag::nCw16c, tag::nChw16c, tag::nCdhw16c}};
   const size_t row = block == 4 ? 0 : block == 8 ? 1 : 2;
   return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, kTags[row][dims.size() - 3]);
+}
+
+int64_t channel_block(const Blocked& blocked) {
+  const ir::Dims dims = blocked.dims();
+  if (blocked.type != ir::DataType::kFloat || dims.size() < 3 || dims.size() > 5) return 0;
+  for (const int64_t block : {int64_t{16}, int64_t{8}, int64_t{4}}) {
+    if (blocked.desc == channel_blocked_desc(dims, block)) return block;
+  }
+  return 0;
+}
+
+bool is_padded(const dnnl::memory::desc& desc) {
+  return !std::equal(desc.data.dims, desc.data.dims + desc.data.ndims, desc.data.padded_dims);
 }
 
 void append_layout(const dnnl::memory::desc& desc, std::vector<int64_t>& key) {

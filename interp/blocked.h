@@ -34,6 +34,11 @@ dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type);
 // axes.
 dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block);
 
+// Channels per innermost block when the layout is one of channel_blocked_desc(), else 0.
+int64_t channel_block(const Blocked& blocked);
+// True when the layout holds more elements than the dims.
+bool is_padded(const dnnl::memory::desc& desc);
+
 // Appends numbers that identify the layout to a cache key.
 void append_layout(const dnnl::memory::desc& desc, std::vector<int64_t>& key);
 

@@ -93,7 +93,7 @@ class GlobalAverage : public AcceleratedKernel {
     y[0] = x[0];
     y[1] = x[1];
     ir::Tensor out(kFloat, y);
-    const int64_t block = channel_block(call.blocked(0));
+    const int64_t block = call.blocked(0) != nullptr ? channel_block(*call.blocked(0)) : 0;
     const float* from = block > 0
                             ? reinterpret_cast<const float*>(call.blocked(0)->buffer->data())
                             : call.tensor(0)->data<float>().data();
@@ -103,15 +103,6 @@ class GlobalAverage : public AcceleratedKernel {
   }
 
  private:
-  // Channels per innermost block of a layout [N, C/block, spatial..., block], or 0 for any other.
-  static int64_t channel_block(const Blocked* own) {
-    if (own == nullptr) return 0;
-    for (const int64_t block : {int64_t{16}, int64_t{8}, int64_t{4}}) {
-      if (own->desc == channel_blocked_desc(own->dims(), block)) return block;
-    }
-    return 0;
-  }
-
   static void average(const float* from, float* to, const ir::Dims& x, int64_t positions,
                       int64_t block) {
     const int64_t groups = (x[1] + block - 1) / block;

@@ -1,0 +1,133 @@
+#include "interp/channel_affine.h"
+
+#include <cmath>
+
+#include "interp/parallel.h"
+
+namespace fettle::interp {
+namespace {
+
+constexpr ir::DataType kFloat = ir::DataType::kFloat;
+
+struct Extents {
+  int64_t batch;
+  int64_t channels;
+  int64_t positions;  // product of the axes after the channel axis
+};
+
+Extents extents_of(const ir::Dims& x) {
+  Extents e{x[0], x[1], 1};
+  for (size_t i = 2; i < x.size(); ++i) e.positions *= x[i];
+  return e;
+}
+
+void affine_plain(const float* x, float* y, const Extents& e, const std::vector<float>& scale,
+                  const std::vector<float>& shift) {
+  for_each_row(e.batch * e.channels, e.positions, [&](int64_t row) {
+    const auto c = static_cast<size_t>(row % e.channels);
+    const float a = scale[c];
+    const float b = shift[c];
+    const float* from = x + row * e.positions;
+    float* to = y + row * e.positions;
+#pragma omp simd
+    for (int64_t i = 0; i < e.positions; ++i) to[i] = from[i] * a + b;
+  });
+}
+
+// Padding channels get scale and shift 0 and so stay zero.
+template <int64_t kBlock>
+void affine_blocked(const float* x, float* y, const Extents& e, const std::vector<float>& scale,
+                    const std::vector<float>& shift) {
+  const int64_t groups = (e.channels + kBlock - 1) / kBlock;
+  for_each_row(e.batch * groups, e.positions * kBlock, [&](int64_t row) {
+    float a[kBlock] = {};
+    float b[kBlock] = {};
+    const int64_t first = row % groups * kBlock;
+    for (int64_t lane = 0; lane < kBlock && first + lane < e.channels; ++lane) {
+      a[lane] = scale[static_cast<size_t>(first + lane)];
+      b[lane] = shift[static_cast<size_t>(first + lane)];
+    }
+    for (int64_t p = 0; p < e.positions; ++p) {
+      const float* from = x + (row * e.positions + p) * kBlock;
+      float* to = y + (row * e.positions + p) * kBlock;
+#pragma omp simd
+      for (int64_t lane = 0; lane < kBlock; ++lane) to[lane] = from[lane] * a[lane] + b[lane];
+    }
+  });
+}
+
+class BatchNormalization : public AcceleratedKernel {
+ public:
+  BatchNormalization(std::vector<float> scale, std::vector<float> shift)
+      : scale_(std::move(scale)), shift_(std::move(shift)) {}
+
+  bool run(Call& call) override {
+    if (call.type(0) != kFloat) return false;
+    const ir::Dims& x = *call.dims(0);
+    if (x.size() < 2 || x[1] != static_cast<int64_t>(scale_.size())) return false;
+    return apply_channel_affine(call, 0, scale_, shift_);
+  }
+
+ private:
+  std::vector<float> scale_;
+  std::vector<float> shift_;
+};
+
+}  // namespace
+
+bool apply_channel_affine(Call& call, size_t operand, const std::vector<float>& scale,
+                          const std::vector<float>& shift) {
+  const Extents e = extents_of(*call.dims(operand));
+  const Blocked* own = call.blocked(operand);
+  const int64_t block = own == nullptr ? 1 : channel_block(*own);
+  if (block == 0 || block == 4) own = nullptr;  // goes through the plain layout
+  std::shared_ptr<ir::Buffer> storage = call.reusable(operand);
+  if (own == nullptr) {
+    const ir::Tensor& x = *call.tensor(operand);
+    storage = call.reusable(operand);
+    if (storage == nullptr) storage = ir::Buffer::allocate(x.byte_size());
+    affine_plain(x.data<float>().data(), reinterpret_cast<float*>(storage->mutable_data()), e,
+                 scale, shift);
+    call.set(0, ir::Tensor(kFloat, x.dims(), storage));
+    return true;
+  }
+  if (storage == nullptr) storage = ir::Buffer::allocate(own->desc.get_size());
+  const auto* from = reinterpret_cast<const float*>(own->buffer->data());
+  auto* to = reinterpret_cast<float*>(storage->mutable_data());
+  if (block == 16) {
+    affine_blocked<16>(from, to, e, scale, shift);
+  } else {
+    affine_blocked<8>(from, to, e, scale, shift);
+  }
+  call.set(0, Blocked{own->desc, storage, kFloat});
+  return true;
+}
+
+std::unique_ptr<AcceleratedKernel> accelerate_batch_normalization(const NodeFacts& facts) {
+  const ir::Node& node = *facts.node;
+  if (node.outputs().size() > 1 || node.attr_int("training_mode", 0) != 0 ||
+      node.attr_int("spatial", 1) == 0) {
+    return nullptr;
+  }
+  for (size_t i = 1; i <= 4; ++i) {
+    const ir::Tensor* t = facts.constant(i);
+    if (t == nullptr || t->type() != kFloat || t->size() != facts.constant(1)->size()) {
+      return nullptr;
+    }
+  }
+  const double epsilon = node.attr_float("epsilon", 1e-5f);
+  const auto gamma = facts.constant(1)->data<float>();
+  const auto beta = facts.constant(2)->data<float>();
+  const auto mean = facts.constant(3)->data<float>();
+  const auto variance = facts.constant(4)->data<float>();
+  std::vector<float> scale;
+  std::vector<float> shift;
+  for (size_t c = 0; c < gamma.size(); ++c) {
+    const double s = gamma[c] / std::sqrt(variance[c] + epsilon);
+    scale.push_back(static_cast<float>(s));
+    shift.push_back(static_cast<float>(beta[c] - mean[c] * s));
+  }
+  return std::make_unique<BatchNormalization>(std::move(scale), std::move(shift));
+}
+
+}  // namespace fettle::interp

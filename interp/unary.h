@@ -1,0 +1,11 @@
+// Elementwise functions of one float tensor, in whatever layout the operand has.
+#pragma once
+
+#include "interp/accelerated.h"
+
+namespace fettle::interp {
+
+// Row of the table of accelerated kernels for every operator of the table in unary.cpp.
+std::unique_ptr<AcceleratedKernel> accelerate_unary(const NodeFacts& facts);
+
+}  // namespace fettle::interp
