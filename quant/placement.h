@@ -39,6 +39,10 @@ struct Placement {
   bool needs_quantized_output = false;
   // kWeighted without a bias operand: an Add of a constant vector after it is its bias.
   bool bias_follows_as_add = false;
+  // Its operand counts by its ratio, not its difference, to others: no uniform step serves it.
+  bool wants_relative_precision = false;
+  // A nonlinearity behind which the precision of what comes before no longer counts that way.
+  bool squashes = false;
   double clamp_low = -std::numeric_limits<double>::infinity();  // kClamp without a lower operand
   std::string_view note = {};                                   // kFloat: why
 };

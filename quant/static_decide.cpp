@@ -18,6 +18,7 @@ class Decider {
   Decisions run(int64_t opset) {
     opset_ = opset;
     list_candidates();
+    protect_relative_precision();
     for (NodeState& s : d_.states) absorb_tail(s);
     for (NodeState& s : d_.states) require_output_range(s);
     while (sweep_forward() | sweep_backward()) {
@@ -63,6 +64,26 @@ class Decider {
       s.reason = why_not(s);
       s.quantized = s.reason.empty() && s.row->role != Role::kClamp;
       if (s.quantized) s.tail = node.output(0);
+    }
+  }
+
+  // Spectra, energies and likelihoods on their way to a logarithm: a uniform step that suits their
+  // largest values leaves nothing of the small ones.
+  void protect_relative_precision() {
+    std::unordered_set<const ir::Value*> sensitive;
+    for (auto it = d_.states.rbegin(); it != d_.states.rend(); ++it) {
+      NodeState& s = *it;
+      const bool reached =
+          std::any_of(s.node->outputs().begin(), s.node->outputs().end(),
+                      [&](const ir::Value* v) { return sensitive.contains(v); });
+      const bool source = s.row != nullptr && s.row->wants_relative_precision;
+      if (!source && (!reached || (s.row != nullptr && s.row->squashes))) continue;
+      for (const ir::Value* v : s.node->inputs()) {
+        if (v != nullptr) sensitive.insert(v);
+      }
+      if (!reached || s.row == nullptr || s.row->role == Role::kFloat) continue;
+      s.quantized = false;
+      s.reason = "its result feeds a logarithm, which needs relative precision";
     }
   }
 
