@@ -45,7 +45,7 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   CalibrationTable table;
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
-  executor.observe(values_to_observe(*model.graph),
+  executor.observe(options.names.empty() ? values_to_observe(*model.graph) : options.names,
                    [&table](const std::string& name, const ir::Tensor& tensor) {
                      if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
                      merge_range(table.tensors[name], scan_range(tensor));

@@ -51,6 +51,7 @@ void check_table(const CalibrationTable& table, const ir::Model& model);
 std::vector<std::string> table_warnings(const CalibrationTable& table);
 
 struct CalibrateOptions {
+  std::vector<std::string> names;  // values to record; empty: every float tensor
   int64_t max_samples = 0;  // 0: all; rounded down to whole batches, but at least one
   interp::ExecutorOptions executor;
   std::function<void(int64_t done, int64_t total)> progress;

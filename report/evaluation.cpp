@@ -43,6 +43,11 @@ OutputStore::~OutputStore() {
   if (fd_ >= 0) close(fd_);
 }
 
+void OutputStore::clear() {
+  runs_.clear();
+  end_ = 0;
+}
+
 void OutputStore::append(const std::vector<ops::RuntimeValue>& outputs) {
   std::vector<Entry> run;
   for (const ops::RuntimeValue& value : outputs) {

@@ -39,6 +39,7 @@ class OutputStore {
   // Outputs of run `index`; non-tensor outputs come back as "no tensor".
   std::vector<ir::Tensor> read(size_t index) const;
   size_t runs() const { return runs_.size(); }
+  void clear();
 
  private:
   struct Entry {

@@ -161,6 +161,7 @@ Json to_json(const CompressReport& r) {
   j["accuracy"] = std::move(accuracy);
   j["latency"] = to_json(r.latency);
   j["optimize"] = optimize_json(r.optimize);
+  j["optimize"]["worst_relative_error"] = r.optimize_error;
   j["quantize"] = plan_summary_json(r.plan);
   if (r.prune) {
     j["prune"] = prune_json(*r.prune);

@@ -38,6 +38,7 @@ struct CompressReport {
   ModelStats before;
   ModelStats after;
   passes::PipelineReport optimize;
+  double optimize_error = 0;  // optimized against original, relative to the outputs' range
   quant::Plan plan;
   std::optional<PruneSummary> prune;
   TaskMetrics metrics_before;

@@ -21,7 +21,9 @@ int calibrate(const Options& options, const Common& common) {
   std::vector<calib::CalibrationTable> others;
   for (const std::string& path : options.merge) others.push_back(calib::load_table(path));
   prepare_for_quantization(model, common);
-  calib::CalibrationTable table = calibrate_model(model, *data, options.samples, common);
+  calib::CalibrateOptions calibrate_options;
+  calibrate_options.max_samples = options.samples;
+  calib::CalibrationTable table = calibrate_model(model, *data, calibrate_options, common);
   for (const auto& other : others) table.merge(other);
   calib::save_table(table, options.output);
   report::Json j;

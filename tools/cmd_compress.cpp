@@ -28,6 +28,11 @@ struct Options {
   QuantizeOptions quantize;
 };
 
+// Runs on which the optimized model is checked against the original.
+constexpr int64_t kCheckedRuns = 2;
+// The largest difference, relative to an output's range, that reassociated float arithmetic explains.
+constexpr double kMaxOptimizeError = 1e-2;
+
 // One run of the command, step by step; members are what later steps need of earlier ones.
 class Compression {
  public:
@@ -45,6 +50,7 @@ class Compression {
       run_reference();
     }
     report_.optimize = prepare_for_quantization(model_, common_);
+    if (!options_.quantize.plan_only) check_optimized();
     prune();
     plan();
     if (options_.quantize.plan_only) return print_plan();
@@ -96,16 +102,49 @@ class Compression {
     return options;
   }
 
+  // Without data of its own for evaluation, calibration already runs every sample: the optimized
+  // float model, once checked against the original, then stands for it.
+  bool calibration_is_reference() const {
+    return !evaluation_ && plan_options_.mode == quant::Mode::kStatic && options_.sparsity <= 0;
+  }
+
+  // The original model on the evaluation data; only its first runs where calibration does the rest.
   void run_reference() {
     ProgressBar bar("reference", common_);
-    report::TaskScorer scorer(model_, evaluation());
+    report::EvaluationOptions options = evaluation_options(bar);
+    if (calibration_is_reference()) {
+      options.max_samples = kCheckedRuns * evaluation().batch();
+      options.progress = nullptr;
+    }
+    scorer_.emplace(model_, evaluation());
     report_.evaluation_samples =
-        report::run_over(model_, evaluation(), evaluation_options(bar),
+        report::run_over(model_, evaluation(), options,
                          [&](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
-                           scorer.add(first, outputs);
+                           scorer_->add(first, outputs);
                            reference_.append(outputs);
                          });
-    report_.metrics_before = scorer.metrics();
+  }
+
+  // The passes' result against the original on the first samples.
+  void check_optimized() {
+    interp::Executor executor(model_, common_.executor());
+    report::Comparer comparer(model_);
+    const int64_t runs = std::min<int64_t>(kCheckedRuns, static_cast<int64_t>(reference_.runs()));
+    for (int64_t run = 0; run < runs; ++run) {
+      comparer.add(reference_.read(static_cast<size_t>(run)),
+                   executor.run(evaluation().read(run * evaluation().batch())));
+    }
+    for (const auto& o : comparer.outputs()) {
+      if (o.elements == 0) continue;
+      const double range = std::max(o.reference_max - o.reference_min, 1e-6);
+      report_.optimize_error = std::max(report_.optimize_error, o.max_abs / range);
+    }
+    if (report_.optimize_error > kMaxOptimizeError) {
+      fail(ErrorCode::kInternal,
+           "the optimized model differs from the original by {:g} of an output's range; find the pass "
+           "with `fettle optimize --check-each` and leave it out with --skip",
+           report_.optimize_error);
+    }
   }
 
   void prune() {
@@ -124,7 +163,10 @@ class Compression {
   void plan() {
     std::optional<calib::CalibrationTable> table;
     if (plan_options_.mode == quant::Mode::kStatic || plan_options_.mode == quant::Mode::kFp16) {
-      table = calibrate_model(model_, *calibration_, options_.samples, common_);
+      calib::CalibrateOptions options;
+      options.max_samples = options_.samples;
+      if (calibration_is_reference() && !options_.quantize.plan_only) take_reference(options);
+      table = calibrate_model(model_, *calibration_, std::move(options), common_);
       report_.calibration_samples = table->samples;
     }
     report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
@@ -133,6 +175,21 @@ class Compression {
     if (changed == 0) {
       report_.notes.push_back("nothing was quantized; the reasons are in quantize.nodes of the report");
     }
+  }
+
+  void take_reference(calib::CalibrateOptions& options) {
+    scorer_.emplace(model_, evaluation());
+    reference_.clear();
+    report_.evaluation_samples = 0;
+    options.on_outputs = [this](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
+      if (options_.eval_samples > 0 && first >= options_.eval_samples) return;
+      scorer_->add(first, outputs);
+      reference_.append(outputs);
+      report_.evaluation_samples = first + evaluation().batch();
+    };
+    report_.notes.push_back(fmt::format(
+        "the figures before are those of the optimized float model, which equals the original within "
+        "{:.1e} of its outputs' range on the first samples", report_.optimize_error));
   }
 
   int print_plan() const {
@@ -147,12 +204,15 @@ class Compression {
     report::TaskScorer scorer(written, evaluation());
     report::Comparer comparer(written);
     size_t run = 0;
+    report::EvaluationOptions options = evaluation_options(bar);
+    options.max_samples = report_.evaluation_samples;
     const int64_t samples =
-        report::run_over(written, evaluation(), evaluation_options(bar),
+        report::run_over(written, evaluation(), options,
                          [&](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
                            scorer.add(first, outputs);
                            comparer.add(reference_.read(run++), outputs);
                          });
+    report_.metrics_before = scorer_->metrics();
     report_.metrics_after = scorer.metrics();
     report_.comparison = report::to_json(comparer, samples);
     if (!evaluation_) {
@@ -227,6 +287,7 @@ class Compression {
   std::unique_ptr<calib::Dataset> calibration_;
   std::unique_ptr<calib::Dataset> evaluation_;
   report::OutputStore reference_;
+  std::optional<report::TaskScorer> scorer_;  // of the float model
   report::CompressReport report_;
 };
 

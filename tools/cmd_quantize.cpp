@@ -35,7 +35,9 @@ int quantize(const Options& options, const Common& common) {
     table = calib::load_table(options.table);
     calib::check_table(*table, model);
   } else if (data) {
-    table = calibrate_model(model, *data, options.samples, common);
+    calib::CalibrateOptions calibrate_options;
+    calibrate_options.max_samples = options.samples;
+    table = calibrate_model(model, *data, calibrate_options, common);
   }
   const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
   if (options.quantize.plan_only) {

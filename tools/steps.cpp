@@ -73,10 +73,8 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&)
 }
 
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
-                                        int64_t max_samples, const Common& common) {
+                                        calib::CalibrateOptions options, const Common& common) {
   ProgressBar bar("calibrating", common);
-  calib::CalibrateOptions options;
-  options.max_samples = max_samples;
   options.executor = common.executor();
   options.progress = bar.callback();
   return calib::calibrate(model, data, options);

@@ -37,9 +37,9 @@ void print_result(const Common& common, const report::Json& json, const std::str
 // Optimizes for quantization: opset 13 or newer, functions inlined, default passes, shapes inferred.
 passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common& common);
 
-// Min-max statistics of `model` over the data set, with a progress bar.
+// Min-max statistics of `model` over the data set, with the common options and a progress bar.
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
-                                        int64_t max_samples, const Common& common);
+                                        calib::CalibrateOptions options, const Common& common);
 
 // A folder that receives files all at once: they are made in a hidden staging folder inside it and
 // move to their names on commit(). Without commit (an error, SIGINT, SIGTERM) everything that was
