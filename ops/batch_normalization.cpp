@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "ops/checked.h"
 #include "ops/elementwise.h"
 #include "ops/reduction.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -40,6 +42,7 @@ void apply(KernelContext& ctx, const ChannelView& view, const Affine& a) {
   dispatch(FloatTypes{}, x.type(), [&]<typename T>(Tag<T>) {
     const T* in = x.data<T>().data();
     T* out = ctx.output(0, x.type(), x.dims()).template mutable_data<T>().data();
+    if (x.size() == 0) return;
     for (int64_t n = 0; n < view.instances; ++n) {
       for (int64_t c = 0; c < view.channels; ++c) {
         const auto at = static_cast<size_t>(c);
@@ -117,13 +120,14 @@ void normalize_groups(KernelContext& ctx, int64_t groups, bool per_group) {
   const ir::Dims dims{per_group ? groups : view.channels};
   const std::vector<double> scale = parameters(ctx.input(1), dims, "scale");
   const std::vector<double> bias = parameters(ctx.input(2), dims, "bias");
-  const ir::Tensor flat = x.reshaped({view.instances * groups, in_group * view.spatial});
+  const ir::Tensor flat =
+      x.reshaped({checked_mul(view.instances, groups), checked_mul(in_group, view.spatial)});
   const Moments moments = moments_of(flat, make_reduction(flat.dims(), {1}, true));
   const double epsilon = epsilon_of(ctx.node());
   // Every (instance, channel) becomes a channel of its own.
-  const auto rows = static_cast<size_t>(view.instances * view.channels);
-  Affine a{std::vector<double>(rows), std::vector<double>(rows), std::vector<double>(rows)};
-  for (size_t row = 0; row < rows; ++row) {
+  const int64_t rows = checked_mul(view.instances, view.channels);
+  Affine a{scratch<double>(rows), scratch<double>(rows), scratch<double>(rows)};
+  for (size_t row = 0; row < a.mean.size(); ++row) {
     const size_t group = row / static_cast<size_t>(in_group);
     const size_t channel = row % static_cast<size_t>(view.channels);
     const size_t parameter = per_group ? channel / static_cast<size_t>(in_group) : channel;
@@ -131,7 +135,7 @@ void normalize_groups(KernelContext& ctx, int64_t groups, bool per_group) {
     a.factor[row] = scale[parameter] / std::sqrt(moments.variance[group] + epsilon);
     a.bias[row] = bias[parameter];
   }
-  apply(ctx, {1, view.instances * view.channels, view.spatial}, a);
+  apply(ctx, {1, rows, view.spatial}, a);
 }
 
 int64_t group_count(const KernelContext& ctx) {
@@ -156,8 +160,7 @@ std::vector<double> parameters(const ir::Tensor& tensor, const ir::Dims& dims,
     fail(ErrorCode::kBadInput, "{} must have shape {}; found {}", what, ir::to_string(dims),
          ir::to_string(tensor.dims()));
   }
-  ir::require_memory(static_cast<size_t>(tensor.size()) * sizeof(double));
-  std::vector<double> out(static_cast<size_t>(tensor.size()));
+  std::vector<double> out = scratch<double>(tensor.size());
   dispatch(FloatTypes{}, tensor.type(), [&]<typename T>(Tag<T>) {
     const auto in = tensor.data<T>();
     for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<double>(in[i]);

@@ -43,6 +43,7 @@ void cumulate(KernelContext& ctx, int neutral) {
   dispatch(NumericTypes{}, x.type(), [&]<typename T>(Tag<T>) {
     const T* in = x.data<T>().data();
     T* out = ctx.output(0, x.type(), x.dims()).template mutable_data<T>().data();
+    if (x.size() == 0) return;
     for (int64_t o = 0; o < view.outer; ++o) {
       for (int64_t i = 0; i < view.inner; ++i) {
         const int64_t at = o * view.length * view.inner + i;

@@ -6,6 +6,7 @@
 #include "ops/batch_normalization.h"
 #include "ops/cast_tensor.h"
 #include "ops/elementwise.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -48,8 +49,7 @@ Spread spread(const ir::Tensor& operand, const ir::Dims& x, const Rows& rows) {
   const std::vector<double> given = parameters(operand, operand.dims(), "scale or bias");
   Spread s;
   s.row_step = shared ? 0 : rows.length;
-  ir::require_memory(static_cast<size_t>(ir::element_count(to)) * sizeof(double));
-  s.values.resize(static_cast<size_t>(ir::element_count(to)));
+  s.values = scratch<double>(ir::element_count(to));
   BroadcastLoop<1>(to, {&dims})
       .for_each_run([&](int64_t at, int64_t count, const auto& offsets, const auto& steps) {
         for (int64_t i = 0; i < count; ++i) {
@@ -116,8 +116,7 @@ void normalize_rows(const ir::Tensor& x, ir::Tensor& y, const Rows& rows, const 
 
 std::vector<RowStatistics> all_statistics(const ir::Tensor& x, const Rows& rows, double epsilon,
                                           bool centered) {
-  ir::require_memory(static_cast<size_t>(rows.count) * sizeof(RowStatistics));
-  std::vector<RowStatistics> all(static_cast<size_t>(rows.count));
+  std::vector<RowStatistics> all = scratch<RowStatistics>(rows.count);
   dispatch(FloatTypes{}, x.type(), [&]<typename T>(Tag<T>) {
     const T* in = x.data<T>().data();
     for (int64_t r = 0; r < rows.count; ++r) {

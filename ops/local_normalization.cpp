@@ -7,6 +7,7 @@
 #include "ops/axis_view.h"
 #include "ops/dispatch.h"
 #include "ops/reduction.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -60,8 +61,7 @@ void local_response_normalization(KernelContext& ctx) {
     const T* in = x.data<T>().data();
     T* out = ctx.output(0, x.type(), x.dims()).template mutable_data<T>().data();
     if (x.size() == 0) return;
-    ir::require_memory(static_cast<size_t>(view.inner) * sizeof(double));
-    std::vector<double> sums(static_cast<size_t>(view.inner));
+    std::vector<double> sums = scratch<double>(view.inner);
     for (int64_t n = 0; n < view.outer; ++n) {
       const int64_t at = n * view.length * view.inner;
       respond(in + at, out + at, view.length, view.inner, s, sums);
@@ -79,9 +79,7 @@ void lp_normalization(KernelContext& ctx) {
   dispatch(FloatTypes{}, x.type(), [&]<typename T>(Tag<T>) {
     const T* in = x.data<T>().data();
     T* out = ctx.output(0, x.type(), x.dims()).template mutable_data<T>().data();
-    const auto lines = static_cast<size_t>(ir::element_count(reduction.kept));
-    ir::require_memory(lines * sizeof(double));
-    std::vector<double> norms(lines, 0.0);
+    std::vector<double> norms = scratch<double>(ir::element_count(reduction.kept));
     fold_elements(x.dims(), reduction.kept, in, norms.data(), [p](double& sum, T element) {
       const double v = element;
       sum += p == 1 ? std::abs(v) : v * v;

@@ -11,6 +11,7 @@
 #include "ops/families.h"
 #include "ops/reducers.h"
 #include "ops/reduction_rules.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 
@@ -41,10 +42,9 @@ Reduction make_reduction(const ir::Dims& dims, const std::vector<int64_t>& axes,
 }
 
 Moments moments_of(const ir::Tensor& x, const Reduction& reduction) {
-  const auto groups = static_cast<size_t>(ir::element_count(reduction.kept));
+  const int64_t groups = ir::element_count(reduction.kept);
   const auto count = static_cast<double>(reduction.count);
-  ir::require_memory(groups * 4 * sizeof(double));
-  Moments m{std::vector<double>(groups, 0.0), std::vector<double>(groups, 0.0)};
+  Moments m{scratch<double>(groups), scratch<double>(groups)};
   struct State {
     double mean = 0;
     double sum = 0;
@@ -53,13 +53,13 @@ Moments moments_of(const ir::Tensor& x, const Reduction& reduction) {
     const T* in = x.data<T>().data();
     fold_elements(x.dims(), reduction.kept, in, m.mean.data(),
                   [](double& sum, T v) { sum += static_cast<double>(v); });
-    std::vector<State> states(groups);
-    for (size_t i = 0; i < groups; ++i) states[i].mean = m.mean[i] /= count;
+    std::vector<State> states = scratch<State>(groups);
+    for (size_t i = 0; i < states.size(); ++i) states[i].mean = m.mean[i] /= count;
     fold_elements(x.dims(), reduction.kept, in, states.data(), [](State& s, T v) {
       const double d = static_cast<double>(v) - s.mean;
       s.sum += d * d;
     });
-    for (size_t i = 0; i < groups; ++i) m.variance[i] = states[i].sum / count;
+    for (size_t i = 0; i < states.size(); ++i) m.variance[i] = states[i].sum / count;
   });
   return m;
 }
@@ -107,8 +107,8 @@ void reduce(KernelContext& ctx) {
     using Element = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
     using State = typename R<T>::State;
     auto out = ctx.output(0, x.type(), reduction.dims).template mutable_data<T>();
-    ir::require_memory(out.size() * sizeof(State));
-    std::vector<State> states(out.size(), R<T>::initial());
+    std::vector<State> states = scratch<State>(static_cast<int64_t>(out.size()));
+    std::fill(states.begin(), states.end(), R<T>::initial());
     const Element* in = x.data<Element>().data();
     for (int pass = 0; pass < R<T>::kPasses; ++pass) {
       fold_elements(x.dims(), reduction.kept, in, states.data(), [pass](State& state, Element e) {

@@ -8,6 +8,7 @@
 #include "ops/axis_view.h"
 #include "ops/elementwise.h"
 #include "ops/families.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -73,8 +74,7 @@ void transform_lines(KernelContext& ctx, const AxisView& view) {
     const T* in = x.data<T>().data();
     T* out = ctx.output(0, x.type(), x.dims()).template mutable_data<T>().data();
     if (x.size() == 0) return;
-    ir::require_memory(static_cast<size_t>(view.length) * sizeof(double));
-    std::vector<double> line(static_cast<size_t>(view.length));
+    std::vector<double> line = scratch<double>(view.length);
     for (int64_t o = 0; o < view.outer; ++o) {
       for (int64_t i = 0; i < view.inner; ++i) {
         const int64_t at = o * view.length * view.inner + i;

@@ -9,6 +9,7 @@
 #include "ops/axis_view.h"
 #include "ops/dims.h"
 #include "ops/dispatch.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -55,9 +56,9 @@ void topk(KernelContext& ctx, int64_t k) {
     if (ctx.output_count() > 1) {
       places = ctx.output(1, ir::DataType::kInt64, dims).mutable_data<int64_t>().data();
     }
-    ir::require_memory(static_cast<size_t>(view.length) * (sizeof(W) + sizeof(int64_t)));
-    std::vector<W> line(static_cast<size_t>(view.length));
-    std::vector<int64_t> indices(line.size());
+    if (x.size() == 0 || k == 0) return;
+    std::vector<W> line = scratch<W>(view.length);
+    std::vector<int64_t> indices = scratch<int64_t>(view.length);
     for (int64_t o = 0; o < view.outer; ++o) {
       for (int64_t i = 0; i < view.inner; ++i) {
         const T* from = in + o * view.length * view.inner + i;
