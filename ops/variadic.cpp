@@ -1,7 +1,9 @@
 #include "ops/variadic.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <span>
 
 #include "ops/elementwise.h"
 #include "ops/integer_contents.h"
@@ -59,20 +61,49 @@ void extremum(KernelContext& ctx) {
   });
 }
 
-// (sum of all operands) / divisor.
+// out[i] = (sum of x[i] over all operands) / divisor, for operands of the output's shape.
+template <typename T>
+void sum_equal_shapes(const KernelContext& ctx, double divisor, std::span<T> out) {
+  constexpr size_t kBlock = 1024;
+  std::array<double, kBlock> total;
+  for (size_t at = 0; at < out.size(); at += kBlock) {
+    const size_t count = std::min(kBlock, out.size() - at);
+    for (size_t n = 0; n < ctx.input_count(); ++n) {
+      const T* x = ctx.input(n).data<T>().data() + at;
+      for (size_t i = 0; i < count; ++i) {
+        total[i] = n == 0 ? static_cast<double>(x[i]) : total[i] + static_cast<double>(x[i]);
+      }
+    }
+    for (size_t i = 0; i < count; ++i) out[at + i] = narrow<T>(total[i] / divisor);
+  }
+}
+
+// The same with broadcasting to `dims`.
+template <typename T>
+void sum_broadcast(const KernelContext& ctx, double divisor, const ir::Dims& dims,
+                   std::span<T> out) {
+  ir::Tensor sums(ir::DataType::kDouble, dims);
+  auto total = sums.mutable_data<double>();
+  fold_into<T>(dims, total.data(), ctx.input(0),
+               [](double, T b) { return static_cast<double>(b); });
+  for (size_t i = 1; i < ctx.input_count(); ++i) {
+    fold_into<T>(dims, total.data(), ctx.input(i),
+                 [](double a, T b) { return a + static_cast<double>(b); });
+  }
+  for (size_t i = 0; i < out.size(); ++i) out[i] = narrow<T>(total[i] / divisor);
+}
+
 void sum_over(KernelContext& ctx, double divisor) {
   const ir::Dims dims = joint_dims(ctx);
+  bool equal = true;
+  for (size_t i = 0; i < ctx.input_count(); ++i) equal &= ctx.input(i).dims() == dims;
   dispatch(FloatTypes{}, ctx.input(0).type(), [&]<typename T>(Tag<T>) {
-    ir::Tensor sums(ir::DataType::kDouble, dims);
-    auto total = sums.mutable_data<double>();
-    fold_into<T>(dims, total.data(), ctx.input(0),
-                 [](double, T b) { return static_cast<double>(b); });
-    for (size_t i = 1; i < ctx.input_count(); ++i) {
-      fold_into<T>(dims, total.data(), ctx.input(i),
-                   [](double a, T b) { return a + static_cast<double>(b); });
+    const auto out = ctx.output(0, ctx.input(0).type(), dims).template mutable_data<T>();
+    if (equal) {
+      sum_equal_shapes<T>(ctx, divisor, out);
+    } else {
+      sum_broadcast<T>(ctx, divisor, dims, out);
     }
-    auto out = ctx.output(0, ctx.input(0).type(), dims).template mutable_data<T>();
-    for (size_t i = 0; i < out.size(); ++i) out[i] = narrow<T>(total[i] / divisor);
   });
 }
 
