@@ -38,10 +38,8 @@ class Inferrer {
   ValueFacts input_facts(const ir::Value& input) const {
     const auto given = options_.inputs.find(input.name());
     if (given != options_.inputs.end()) return {sanitized(given->second), nullptr, {}, nullptr};
-    ValueFacts facts{sanitized(input.type), nullptr, {}, nullptr};
-    // Before IR version 4 every initializer had to be listed as an input; it is a constant still.
-    if (model_.ir_version < 4 && input.constant() != nullptr) return constant_facts(input);
-    return facts;
+    if (input.constant() != nullptr) return constant_facts(input);
+    return {sanitized(input.type), nullptr, {}, nullptr};
   }
 
   static ValueFacts constant_facts(const ir::Value& value) {
@@ -139,7 +137,8 @@ class Inferrer {
     const bool interface = value.is_input() || value.is_graph_output();
     ir::Type type = restored(found->second.type);
     if (interface && !overridden) keep_symbols(type, value.type);
-    if (type.known()) value.type = std::move(type);
+    const bool unfinished = type.is_tensor() && type.element == ir::DataType::kUndefined;
+    if (type.known() && !unfinished) value.type = std::move(type);
   }
 
   ir::Model& model_;

@@ -14,9 +14,11 @@ struct InferOptions {
 };
 
 // Sets Value::type of every value of the model's graphs as far as it can be proved; declared types
-// are kept where nothing better is known. Calls to model-local functions are looked through.
-// Nodes without a row leave their outputs unknown. Throws kBadInput, naming the node, where
-// operands contradict the specification or an inferred type contradicts a declared one.
+// are kept where nothing better is known. An input with an initializer is taken to keep that value
+// (exporters list every weight as an input) unless `options.inputs` names it. Calls to model-local
+// functions are looked through. Nodes without a row leave their outputs unknown. Throws kBadInput,
+// naming the node, where operands contradict the specification or an inferred type contradicts a
+// declared one.
 void infer_shapes(ir::Model& model, const InferOptions& options = {});
 
 }  // namespace fettle::ops

@@ -159,6 +159,9 @@ void infer_squeeze(InferContext& ctx) {
   const KnownInts given =
       ctx.opset() < 13 ? known_attribute(ctx.node(), "axes") : known_operand(ctx, 1);
   const auto numbers = given.numbers();
+  if (in != nullptr && given.values && !numbers && given.values->size() <= in->size()) {
+    return ctx.set(0, ctx.element(0), ir::Shape(in->size() - given.values->size()));
+  }
   if (in == nullptr || (!given.omitted && !numbers)) return ctx.set(0, ctx.element(0));
   std::vector<int64_t> axes;
   if (numbers) axes = normalized_axes(*numbers, static_cast<int64_t>(in->size()));
