@@ -46,6 +46,7 @@ constexpr std::array kRows{
     Row{"Sigmoid", accelerate_unary},
     Row{"Sqrt", accelerate_unary},
     Row{"Sub", accelerate_binary},
+    Row{"Sum", accelerate_binary},
     Row{"Tanh", accelerate_unary},
 };
 

@@ -59,6 +59,7 @@ constexpr std::array kRows{
     Row{"Div", each<Over>, false, false, false},
     Row{"Mul", each<Times>, true, true, false},
     Row{"Sub", each<Minus>, true, false, false},
+    Row{"Sum", each<Plus>, true, false, true},
 };
 
 class Binary : public AcceleratedKernel {
@@ -111,8 +112,9 @@ class Binary : public AcceleratedKernel {
     std::vector<float> channel(static_cast<size_t>(dims[1]));
     for (size_t c = 0; c < channel.size(); ++c) channel[c] = values[count == 1 ? 0 : c];
     const std::vector<float> neutral(channel.size(), row_.scales ? 0.0f : 1.0f);
-    return apply_channel_affine(call, x, row_.scales ? channel : neutral,
-                                row_.scales ? neutral : channel);
+    apply_channel_affine(call, x, row_.scales ? channel : neutral,
+                         row_.scales ? neutral : channel);
+    return true;
   }
 
   bool run_plain(Call& call) {
@@ -152,7 +154,8 @@ class Binary : public AcceleratedKernel {
 }  // namespace
 
 std::unique_ptr<AcceleratedKernel> accelerate_binary(const NodeFacts& facts) {
-  if (facts.opset < 7) return nullptr;  // broadcasting by attributes
+  // Before opset 7 broadcasting goes by attributes; a Sum may have any number of operands.
+  if (facts.opset < 7 || facts.node->inputs().size() != 2) return nullptr;
   for (const Row& row : kRows) {
     if (row.op == facts.node->op_type) return std::make_unique<Binary>(row);
   }

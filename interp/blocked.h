@@ -3,6 +3,7 @@
 
 #include <dnnl.hpp>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -34,8 +35,19 @@ dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type);
 // axes.
 dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block);
 
-// Channels per innermost block when the layout is one of channel_blocked_desc(), else 0.
-int64_t channel_block(const Blocked& blocked);
+// Float layouts [N, groups, spatial..., block] in which channel c is lane c % block of group c / block:
+// channels-blocked ones and channels-last (one group of all channels).
+struct ChannelLayout {
+  int64_t batch = 0;
+  int64_t channels = 0;
+  int64_t groups = 0;
+  int64_t positions = 0;  // product of the spatial extents
+  int64_t block = 0;
+};
+// Nothing when the layout is none of these.
+std::optional<ChannelLayout> channel_layout(const Blocked& blocked);
+// Descriptor of channels-last float data; `dims` has 3 to 5 axes.
+dnnl::memory::desc channels_last_desc(const ir::Dims& dims);
 // True when the layout holds more elements than the dims.
 bool is_padded(const dnnl::memory::desc& desc);
 

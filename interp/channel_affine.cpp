@@ -35,23 +35,24 @@ void affine_plain(const float* x, float* y, const Extents& e, const std::vector<
 }
 
 // Padding channels get scale and shift 0 and so stay zero.
-template <int64_t kBlock>
-void affine_blocked(const float* x, float* y, const Extents& e, const std::vector<float>& scale,
-                    const std::vector<float>& shift) {
-  const int64_t groups = (e.channels + kBlock - 1) / kBlock;
-  for_each_row(e.batch * groups, e.positions * kBlock, [&](int64_t row) {
-    float a[kBlock] = {};
-    float b[kBlock] = {};
-    const int64_t first = row % groups * kBlock;
-    for (int64_t lane = 0; lane < kBlock && first + lane < e.channels; ++lane) {
-      a[lane] = scale[static_cast<size_t>(first + lane)];
-      b[lane] = shift[static_cast<size_t>(first + lane)];
-    }
-    for (int64_t p = 0; p < e.positions; ++p) {
-      const float* from = x + (row * e.positions + p) * kBlock;
-      float* to = y + (row * e.positions + p) * kBlock;
+void affine_blocked(const float* x, float* y, const ChannelLayout& layout,
+                    std::vector<float> scale, std::vector<float> shift) {
+  const int64_t block = layout.block;
+  scale.resize(static_cast<size_t>(layout.groups * block), 0.0f);
+  shift.resize(static_cast<size_t>(layout.groups * block), 0.0f);
+  const int64_t step = std::max<int64_t>(1, kChunk / block);  // positions at a time
+  const int64_t steps = (layout.positions + step - 1) / step;
+  for_each_row(layout.batch * layout.groups * steps, step * block, [&](int64_t row) {
+    const int64_t plane = row / steps;
+    const int64_t begin = row % steps * step;
+    const int64_t end = std::min(layout.positions, begin + step);
+    const float* a = scale.data() + plane % layout.groups * block;
+    const float* b = shift.data() + plane % layout.groups * block;
+    for (int64_t p = begin; p < end; ++p) {
+      const float* from = x + (plane * layout.positions + p) * block;
+      float* to = y + (plane * layout.positions + p) * block;
 #pragma omp simd
-      for (int64_t lane = 0; lane < kBlock; ++lane) to[lane] = from[lane] * a[lane] + b[lane];
+      for (int64_t lane = 0; lane < block; ++lane) to[lane] = from[lane] * a[lane] + b[lane];
     }
   });
 }
@@ -65,7 +66,8 @@ class BatchNormalization : public AcceleratedKernel {
     if (call.type(0) != kFloat) return false;
     const ir::Dims& x = *call.dims(0);
     if (x.size() < 2 || x[1] != static_cast<int64_t>(scale_.size())) return false;
-    return apply_channel_affine(call, 0, scale_, shift_);
+    apply_channel_affine(call, 0, scale_, shift_);
+    return true;
   }
 
  private:
@@ -75,32 +77,23 @@ class BatchNormalization : public AcceleratedKernel {
 
 }  // namespace
 
-bool apply_channel_affine(Call& call, size_t operand, const std::vector<float>& scale,
+void apply_channel_affine(Call& call, size_t operand, const std::vector<float>& scale,
                           const std::vector<float>& shift) {
-  const Extents e = extents_of(*call.dims(operand));
   const Blocked* own = call.blocked(operand);
-  const int64_t block = own == nullptr ? 1 : channel_block(*own);
-  if (block == 0 || block == 4) own = nullptr;  // goes through the plain layout
+  const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
   std::shared_ptr<ir::Buffer> storage = call.reusable(operand);
-  if (own == nullptr) {
-    const ir::Tensor& x = *call.tensor(operand);
-    storage = call.reusable(operand);
-    if (storage == nullptr) storage = ir::Buffer::allocate(x.byte_size());
-    affine_plain(x.data<float>().data(), reinterpret_cast<float*>(storage->mutable_data()), e,
-                 scale, shift);
-    call.set(0, ir::Tensor(kFloat, x.dims(), storage));
-    return true;
+  if (layout) {
+    if (storage == nullptr) storage = ir::Buffer::allocate(own->desc.get_size());
+    affine_blocked(reinterpret_cast<const float*>(own->buffer->data()),
+                   reinterpret_cast<float*>(storage->mutable_data()), *layout, scale, shift);
+    call.set(0, Blocked{own->desc, storage, kFloat});
+    return;
   }
-  if (storage == nullptr) storage = ir::Buffer::allocate(own->desc.get_size());
-  const auto* from = reinterpret_cast<const float*>(own->buffer->data());
-  auto* to = reinterpret_cast<float*>(storage->mutable_data());
-  if (block == 16) {
-    affine_blocked<16>(from, to, e, scale, shift);
-  } else {
-    affine_blocked<8>(from, to, e, scale, shift);
-  }
-  call.set(0, Blocked{own->desc, storage, kFloat});
-  return true;
+  const ir::Tensor& x = *call.tensor(operand);
+  if (own != nullptr || storage == nullptr) storage = ir::Buffer::allocate(x.byte_size());
+  affine_plain(x.data<float>().data(), reinterpret_cast<float*>(storage->mutable_data()),
+               extents_of(x.dims()), scale, shift);
+  call.set(0, ir::Tensor(kFloat, x.dims(), storage));
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_batch_normalization(const NodeFacts& facts) {

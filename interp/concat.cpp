@@ -7,32 +7,33 @@
 namespace fettle::interp {
 namespace {
 
-// Operands [N, C_i, ...] in one channel-blocked layout each, all C_i multiples of the block, so that
-// the result is blocked too and every operand is a run of whole blocks per sample.
+// Operands [N, C_i, ...] all channels-last, or all in one channel-blocked layout whose blocks every
+// C_i fills. Either way each operand contributes one run of bytes per outer position of the result.
 class ConcatChannels : public AcceleratedKernel {
  public:
   explicit ConcatChannels(size_t count) : count_(count) {}
 
   bool run(Call& call) override {
-    int64_t block = 0;
-    int64_t channels = 0;
+    std::vector<ChannelLayout> layouts;
+    ir::Dims output;
+    bool last = true;
+    bool grouped = true;
     for (size_t i = 0; i < count_; ++i) {
       const Blocked* own = call.blocked(i);
-      if (own == nullptr) return false;
-      const int64_t its_block = channel_block(*own);
-      const ir::Dims& dims = *call.dims(i);
-      if (its_block == 0 || (block != 0 && its_block != block) || dims[1] % its_block != 0) {
-        return false;
-      }
-      if (!same_but_channels(dims, *call.dims(0))) return false;
-      block = its_block;
-      channels += dims[1];
+      const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
+      if (!layout || (i > 0 && !same_but_channels(*call.dims(i), output))) return false;
+      last = last && own->desc == channels_last_desc(own->dims());
+      grouped = grouped && !is_padded(own->desc) && (i == 0 || layout->block == layouts[0].block);
+      layouts.push_back(*layout);
+      if (i == 0) output = *call.dims(0);
+      if (i > 0) output[1] += layout->channels;
     }
-    if (block == 0) return false;
-    ir::Dims output = *call.dims(0);
-    output[1] = channels;
-    Blocked out = allocate_blocked(channel_blocked_desc(output, block), ir::DataType::kFloat);
-    copy(call, output[0], out);
+    if (!last && !grouped) return false;
+    Blocked out = allocate_blocked(
+        last ? channels_last_desc(output) : channel_blocked_desc(output, layouts[0].block),
+        ir::DataType::kFloat);
+    const int64_t outer = last ? layouts[0].batch * layouts[0].positions : layouts[0].batch;
+    copy(call, layouts, outer, out);
     call.set(0, std::move(out));
     return true;
   }
@@ -46,19 +47,29 @@ class ConcatChannels : public AcceleratedKernel {
     return true;
   }
 
-  void copy(Call& call, int64_t batch, const Blocked& out) const {
-    std::byte* to = out.buffer->mutable_data();
-    for (int64_t n = 0; n < batch; ++n) {
-      for (size_t i = 0; i < count_; ++i) {
-        const Blocked& own = *call.blocked(i);
-        const size_t bytes = own.desc.get_size() / static_cast<size_t>(batch);
-        const std::byte* from = own.buffer->data() + static_cast<size_t>(n) * bytes;
-        for_chunks(static_cast<int64_t>(bytes), [&](int64_t begin, int64_t end) {
-          std::memcpy(to + begin, from + begin, static_cast<size_t>(end - begin));
-        });
-        to += bytes;
-      }
+  void copy(Call& call, const std::vector<ChannelLayout>& layouts, int64_t outer,
+            const Blocked& out) const {
+    struct Run {
+      const float* from;
+      int64_t length;
+    };
+    std::vector<Run> runs;
+    int64_t row_length = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      const ChannelLayout& l = layouts[i];
+      const int64_t length = l.batch * l.positions * l.channels / outer;
+      runs.push_back({reinterpret_cast<const float*>(call.blocked(i)->buffer->data()), length});
+      row_length += length;
     }
+    auto* to = reinterpret_cast<float*>(out.buffer->mutable_data());
+    for_each_row(outer, row_length, [&](int64_t row) {
+      float* at = to + row * row_length;
+      for (const Run& run : runs) {
+        std::memcpy(at, run.from + row * run.length,
+                    static_cast<size_t>(run.length) * sizeof(float));
+        at += run.length;
+      }
+    });
   }
 
   size_t count_;

@@ -47,6 +47,8 @@ struct Executor::Impl {
   const ir::Model* model = nullptr;
   std::unique_ptr<Plan> plan;
   Observer observer;
+  std::set<std::string> watched;
+  std::set<std::string> overridden;
 
   Impl(const ir::Model& source, ExecutorOptions chosen) : options(chosen), model(&source) {
     if (options.threads < 0) {
@@ -57,12 +59,22 @@ struct Executor::Impl {
       ir::inline_functions(inlined);
       model = &inlined;
     }
-    make({});
+    make();
   }
 
-  void make(std::set<std::string> watched) {
+  void make() {
     const ThreadCount threads(options.threads);
-    plan = make_plan(*model, PlanOptions{options.exact, std::move(watched)});
+    plan = make_plan(*model, PlanOptions{options.exact, watched, overridden});
+  }
+
+  // Plans anew when an input that has an initializer is fed for the first time.
+  void accept_overrides(const Feeds& feeds) {
+    bool changed = false;
+    for (const ir::Value* input : model->graph->inputs()) {
+      if (!input->has_initializer() || !feeds.contains(input->name())) continue;
+      changed = overridden.insert(input->name()).second || changed;
+    }
+    if (changed) make();
   }
 
   // Reports constants and fed values; the settings then make the run report computed ones.
@@ -96,6 +108,7 @@ Executor::Executor(Executor&&) noexcept = default;
 
 std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
   const ThreadCount threads(impl_->options.threads);
+  impl_->accept_overrides(feeds);
   std::vector<ops::RuntimeValue> inputs =
       bind_feeds(*impl_->model->graph, feeds, impl_->plan->defaults);
   RunSettings settings;
@@ -105,7 +118,13 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
 }
 
 void Executor::observe(const std::vector<std::string>& names, Observer observer) {
-  impl_->make(std::set<std::string>(names.begin(), names.end()));
+  std::set<std::string> before = std::exchange(impl_->watched, {names.begin(), names.end()});
+  try {
+    impl_->make();
+  } catch (...) {
+    impl_->watched = std::move(before);
+    throw;
+  }
   impl_->observer = std::move(observer);
 }
 

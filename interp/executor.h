@@ -37,7 +37,8 @@ class Executor {
   // types or shapes that contradict the declaration; kernel errors carry the node as context.
   std::vector<ops::RuntimeValue> run(const Feeds& feeds);
 
-  // Calls `observer` for these values of the main graph during run(). Unknown names throw kUsage.
+  // Calls `observer` for these values of the main graph during run(), in place of any earlier
+  // observer. Unknown names throw kUsage.
   // An observed value keeps its exact meaning: fusions that would skip it are not applied.
   void observe(const std::vector<std::string>& names, Observer observer);
 

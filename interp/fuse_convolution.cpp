@@ -15,7 +15,8 @@ namespace {
 // The other operand of `add` when it can be a residual for `conv`, else null.
 const ir::Value* residual_of(const ir::Node& add, const ir::Value* conv_output,
                              const ir::Node& conv, const FusionView& view) {
-  if (!add.is("Add") || view.opset(add) < 7) return nullptr;
+  const bool adds = add.is("Add") || (add.is("Sum") && add.inputs().size() == 2);
+  if (!adds || view.opset(add) < 7) return nullptr;
   const ir::Value* other = add.input(0) == conv_output ? add.input(1) : add.input(0);
   if (other == nullptr || other == conv_output || view.constant(other) != nullptr) return nullptr;
   return view.available_before(other, conv) ? other : nullptr;

@@ -27,7 +27,7 @@ class Planner {
     const ir::Graph& graph = *model_.graph;
     plan_graph(graph, plan_->main);
     for (const ir::Value* input : graph.inputs()) {
-      plan_->defaults.push_back(input->has_initializer() ? bind_initializer(*input) : nullptr);
+      plan_->defaults.push_back(input->has_initializer() ? default_of(*input) : nullptr);
     }
     for (const std::string& name : options_.watched) add_watch(name);
     return std::move(plan_);
@@ -40,6 +40,10 @@ class Planner {
   Member make_member(const ir::Node& node);
   bool precompute(const ir::Node& node, bool quantization);
   Operand resolve(const ir::Value* value);
+  const ops::RuntimeValue* default_of(const ir::Value& input) {
+    const ops::RuntimeValue* constant = constant_of(input);
+    return constant != nullptr ? constant : bind_initializer(input);
+  }
   const ops::RuntimeValue* constant_of(const ir::Value& value);
   const ir::Tensor* constant_tensor(const ir::Value& value);
   const ops::RuntimeValue* bind_initializer(const ir::Value& value);
@@ -61,12 +65,13 @@ const ops::RuntimeValue* Planner::bind_initializer(const ir::Value& value) {
   return &plan_->constants.back();
 }
 
-// The value's contents when it is an initializer that callers cannot override, or was computed
-// while planning; else null.
+// The value's contents when it is an initializer that no caller overrides, or was computed while
+// planning; else null.
 const ops::RuntimeValue* Planner::constant_of(const ir::Value& value) {
   const auto known = constants_.find(&value);
   if (known != constants_.end()) return known->second;
-  if (value.is_input() || !value.has_initializer()) return nullptr;
+  if (!value.has_initializer()) return nullptr;
+  if (value.is_input() && options_.overridden.contains(value.name())) return nullptr;
   const ops::RuntimeValue* bound = bind_initializer(value);
   constants_.emplace(&value, bound);
   return bound;

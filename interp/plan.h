@@ -79,6 +79,8 @@ struct Plan {
 struct PlanOptions {
   bool exact = false;                 // no accelerated kernels, no fusion, no precomputation
   std::set<std::string> watched;      // names of main-graph values to be observed
+  // Main-graph inputs with an initializer that callers do feed; all others are taken as constant.
+  std::set<std::string> overridden;
 };
 
 // Compiles the main graph and everything below it. `model` must be free of calls to model-local

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "interp/parallel.h"
 #include "interp/shape_cache.h"
 #include "ops/window.h"
 
@@ -93,38 +94,47 @@ class GlobalAverage : public AcceleratedKernel {
     y[0] = x[0];
     y[1] = x[1];
     ir::Tensor out(kFloat, y);
-    const int64_t block = call.blocked(0) != nullptr ? channel_block(*call.blocked(0)) : 0;
-    const float* from = block > 0
-                            ? reinterpret_cast<const float*>(call.blocked(0)->buffer->data())
-                            : call.tensor(0)->data<float>().data();
-    average(from, out.mutable_data<float>().data(), x, positions, std::max<int64_t>(block, 1));
+    const Blocked* own = call.blocked(0);
+    const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
+    float* to = out.mutable_data<float>().data();
+    if (layout) {
+      average_blocked(reinterpret_cast<const float*>(own->buffer->data()), to, *layout);
+    } else {
+      average_plain(call.tensor(0)->data<float>().data(), to, x[0] * x[1], positions);
+    }
     call.set(0, std::move(out));
     return true;
   }
 
  private:
-  static void average(const float* from, float* to, const ir::Dims& x, int64_t positions,
-                      int64_t block) {
-    const int64_t groups = (x[1] + block - 1) / block;
-#pragma omp parallel for schedule(static)
-    for (int64_t g = 0; g < x[0] * groups; ++g) {
-      double sums[16] = {};
-      if (block == 1) {
-        // Eight partial sums in a fixed order.
-        for (int64_t p = 0; p < positions; ++p) sums[p % 8] += from[g * positions + p];
-        for (int64_t lane = 1; lane < 8; ++lane) sums[0] += sums[lane];
-      } else {
-        for (int64_t p = 0; p < positions; ++p) {
-          const float* at = from + (g * positions + p) * block;
-          for (int64_t lane = 0; lane < block; ++lane) sums[lane] += at[lane];
-        }
+  static void average_plain(const float* from, float* to, int64_t rows, int64_t positions) {
+    for_each_row(rows, positions, [&](int64_t row) {
+      double sums[8] = {};
+      for (int64_t p = 0; p < positions; ++p) sums[p % 8] += from[row * positions + p];
+      for (int64_t lane = 1; lane < 8; ++lane) sums[0] += sums[lane];
+      to[row] = static_cast<float>(sums[0] / static_cast<double>(positions));
+    });
+  }
+
+  // Sixteen lanes of a block at a time.
+  static void average_blocked(const float* from, float* to, const ChannelLayout& layout) {
+    constexpr int64_t kLanes = 16;
+    const int64_t parts = (layout.block + kLanes - 1) / kLanes;
+    for_each_row(layout.batch * layout.groups * parts, layout.positions * kLanes, [&](int64_t row) {
+      const int64_t plane = row / parts;
+      const int64_t first = row % parts * kLanes;
+      const int64_t lanes = std::min(kLanes, layout.block - first);
+      double sums[kLanes] = {};
+      for (int64_t p = 0; p < layout.positions; ++p) {
+        const float* at = from + (plane * layout.positions + p) * layout.block + first;
+        for (int64_t lane = 0; lane < lanes; ++lane) sums[lane] += at[lane];
       }
-      const int64_t first = g % groups * block;
-      for (int64_t lane = 0; lane < block && first + lane < x[1]; ++lane) {
-        to[g / groups * x[1] + first + lane] =
-            static_cast<float>(sums[lane] / static_cast<double>(positions));
+      const int64_t channel = plane % layout.groups * layout.block + first;
+      float* out = to + plane / layout.groups * layout.channels + channel;
+      for (int64_t lane = 0; lane < lanes && channel + lane < layout.channels; ++lane) {
+        out[lane] = static_cast<float>(sums[lane] / static_cast<double>(layout.positions));
       }
-    }
+    });
   }
 };
 
