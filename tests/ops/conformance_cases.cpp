@@ -24,8 +24,9 @@ std::vector<std::filesystem::path> sorted_folders(const std::filesystem::path& f
   return found;
 }
 
-std::optional<std::string> unclaimed_in(ir::Graph& graph, const ir::Model& model,
-                                        const std::vector<std::pair<std::string, int64_t>>& opsets) {
+std::optional<std::string> unclaimed_in(
+    ir::Graph& graph, const ir::Model& model,
+    const std::vector<std::pair<std::string, int64_t>>& opsets) {
   std::optional<std::string> missing;
   ir::for_each_graph(graph, [&](ir::Graph& g) {
     for (const ir::Node& node : g.nodes()) {
@@ -52,11 +53,15 @@ struct Tolerance {
 };
 Tolerance tolerance_of(ir::DataType type) {
   switch (type) {
-    case ir::DataType::kBfloat16: return {1.6e-2, 1e-3};
-    case ir::DataType::kFloat16: return {2e-3, 1e-3};
+    case ir::DataType::kBfloat16:
+      return {1.6e-2, 1e-3};
+    case ir::DataType::kFloat16:
+      return {2e-3, 1e-3};
     case ir::DataType::kFloat:
-    case ir::DataType::kDouble: return {1e-3, 1e-7};
-    default: return {0, 0};  // 8- and 4-bit floats are only moved and cast
+    case ir::DataType::kDouble:
+      return {1e-3, 1e-7};
+    default:
+      return {0, 0};  // 8- and 4-bit floats are only moved and cast
   }
 }
 

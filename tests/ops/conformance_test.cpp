@@ -92,7 +92,8 @@ void run_suite(const std::string& suite, const interp::ExecutorOptions& options,
   for (const ConformanceCase& test_case : cases) add_case(test_case, options, slack, tally);
   for (const std::string& failure : tally.failures) ADD_FAILURE() << suite << "/" << failure;
   std::string reasons;
-  for (const auto& [reason, count] : tally.skipped) reasons += fmt::format(" {} ({})", reason, count);
+  for (const auto& [reason, count] : tally.skipped)
+    reasons += fmt::format(" {} ({})", reason, count);
   std::cout << suite << ": " << tally.passed << " passed, " << tally.failed << " failed, "
             << tally.skips() << " skipped" << (reasons.empty() ? "" : ":" + reasons) << std::endl;
   EXPECT_GT(tally.passed, 0);
