@@ -89,7 +89,10 @@ AxisTaps taps_at(const Options& options, const Axis& axis, double coordinate) {
   if (!(std::fabs(x) <= kFar)) x = static_cast<float>(x > 0 ? kFar : -kFar);
   double position = options.support == 1 ? std::nearbyint(x) : x;
   if (position < axis.low || position > axis.high) {
-    if (options.padding == Padding::kBorder) position = std::clamp(position, 0.0, extent - 1);
+    // Cubic interpolation repeats the border pixel by pixel instead.
+    if (options.padding == Padding::kBorder && options.support < 4) {
+      position = std::clamp(position, 0.0, extent - 1);
+    }
     if (options.padding == Padding::kReflection) {
       position = reflected(position, axis.low, axis.high);
     }

@@ -35,8 +35,8 @@ R position(CoordinateMode mode, const AxisScale& a, R x) {
     case CoordinateMode::kTfCropAndResize: {
       const R begin = static_cast<R>(a.roi_begin);
       const R end = static_cast<R>(a.roi_end);
-      if (a.output == 1 || length == 1) return (begin + end) * last / 2;
-      return begin * last + x * (end - begin) * last / (length - 1);
+      if (a.output == 1) return (begin + end) * last / 2;
+      return begin * last + x * (end - begin) * last / static_cast<R>(a.output - 1);
     }
   }
   return 0;

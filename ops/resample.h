@@ -49,8 +49,9 @@ struct AxisScale {
   double roi_end = 1;
 };
 
-// Input position of output position `x`. The formulas are those of ONNX Resize 19, with the
-// fractional length input * scale where it says "length_resized", as its reference does.
+// Input position of output position `x`. The formulas are those of ONNX Resize 19; align_corners
+// takes the fractional length input * scale for "length_resized", as ONNX's conformance cases do
+// (runtimes take the output's extent; both agree for whole lengths).
 double source_position(CoordinateMode mode, const AxisScale& axis, double x);
 
 // For every output position: the input elements it is made of. Position o has the taps

@@ -114,11 +114,14 @@ int64_t window_count(const WindowSpec& spec, size_t axis, int64_t in) {
   const int64_t stride = spec.strides[axis];
   const int64_t room =
       checked_add(checked_add(in, spec.pads_begin[axis]), spec.pads_end[axis]) - spec.extent(axis);
-  if (room < 0) {
+  // With ceil_mode a single window may reach beyond the end.
+  const bool reaches_beyond = room < 0 && spec.ceil_mode && -room < stride;
+  if (room < 0 && !reaches_beyond) {
     fail(ErrorCode::kBadInput,
          "window of extent {} does not fit an input of extent {} padded by {} and {} (axis {})",
          spec.extent(axis), in, spec.pads_begin[axis], spec.pads_end[axis], axis + 2);
   }
+  if (reaches_beyond) return 1;
   if (!spec.ceil_mode) return room / stride + 1;
   const int64_t count = ceil_div(room, stride) + 1;
   const bool starts_in_padding =
