@@ -14,6 +14,7 @@
 #include "quant/modes.h"
 #include "quant/params.h"
 #include "quant/plan_entries.h"
+#include "quant/relative_precision.h"
 #include "quant/weight_table.h"
 
 namespace fettle::quant {
@@ -155,9 +156,11 @@ Plan plan_dynamic(const ir::Model& model, const PlanOptions& options) {
   Plan plan;
   plan.mode = Mode::kDynamic;
   const NodeKeys keys(*model.graph);
+  const auto feeding_logarithms = nodes_feeding_logarithms(*model.graph);
   for (const ir::Node& node : model.graph->nodes()) {
     const ir::Value* weight = nullptr;
     std::string reason = why_float(node, keys, options, weight);
+    if (weight != nullptr && feeding_logarithms.contains(&node)) reason = kFeedsLogarithm;
     const bool quantize = reason.empty();
     if (quantize) {
       const int64_t axis =

@@ -12,6 +12,7 @@
 #include "quant/fp16_convert.h"
 #include "quant/fp16_table.h"
 #include "quant/modes.h"
+#include "quant/relative_precision.h"
 
 namespace fettle::quant {
 
@@ -33,7 +34,8 @@ class Fp16Planner {
  public:
   Fp16Planner(const ir::Model& model, const calib::CalibrationTable* table,
               const PlanOptions& options)
-      : model_(model), graph_(*model.graph), keys_(graph_), table_(table), options_(options) {}
+      : model_(model), graph_(*model.graph), keys_(graph_), table_(table), options_(options),
+        feeding_logarithms_(nodes_feeding_logarithms(graph_)) {}
 
   Plan run() {
     plan_.mode = Mode::kFp16;
@@ -80,6 +82,7 @@ class Fp16Planner {
     if (integer_arithmetic_.contains(&node)) {
       return "computes with integers held in floats; float16 is exact only to 2048";
     }
+    if (feeding_logarithms_.contains(&node)) return std::string(kFeedsLogarithm);
     return range_reason(node, row);
   }
 
@@ -178,6 +181,7 @@ class Fp16Planner {
   const calib::CalibrationTable* table_;
   const PlanOptions& options_;
   Plan plan_;
+  const std::unordered_set<const ir::Node*> feeding_logarithms_;
   std::unordered_set<const ir::Node*> integer_arithmetic_;
   std::unordered_map<const ir::Value*, Fp16Loss> losses_;
   std::unordered_set<const ir::Value*> reported_;

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "quant/relative_precision.h"
+
 namespace fettle::quant {
 
 namespace {
@@ -13,12 +15,12 @@ class Decider {
  public:
   Decider(const ir::Graph& graph, const NodeKeys& keys, const calib::CalibrationTable& table,
           const PlanOptions& options)
-      : graph_(graph), keys_(keys), table_(table), options_(options) {}
+      : graph_(graph), keys_(keys), table_(table), options_(options),
+        feeding_logarithms_(nodes_feeding_logarithms(graph)) {}
 
   Decisions run(int64_t opset) {
     opset_ = opset;
     list_candidates();
-    protect_relative_precision();
     for (NodeState& s : d_.states) absorb_tail(s);
     for (NodeState& s : d_.states) require_output_range(s);
     while (sweep_forward() | sweep_backward()) {
@@ -67,26 +69,6 @@ class Decider {
     }
   }
 
-  // Spectra, energies and likelihoods on their way to a logarithm: a uniform step that suits their
-  // largest values leaves nothing of the small ones.
-  void protect_relative_precision() {
-    std::unordered_set<const ir::Value*> sensitive;
-    for (auto it = d_.states.rbegin(); it != d_.states.rend(); ++it) {
-      NodeState& s = *it;
-      const bool reached =
-          std::any_of(s.node->outputs().begin(), s.node->outputs().end(),
-                      [&](const ir::Value* v) { return sensitive.contains(v); });
-      const bool source = s.row != nullptr && s.row->wants_relative_precision;
-      if (!source && (!reached || (s.row != nullptr && s.row->squashes))) continue;
-      for (const ir::Value* v : s.node->inputs()) {
-        if (v != nullptr) sensitive.insert(v);
-      }
-      if (!reached || s.row == nullptr || s.row->role == Role::kFloat) continue;
-      s.quantized = false;
-      s.reason = "its result feeds a logarithm, which needs relative precision";
-    }
-  }
-
   // Reasons that do not depend on the neighbors; empty for candidates.
   std::string why_not(const NodeState& s) const {
     const ir::Node& node = *s.node;
@@ -98,6 +80,7 @@ class Decider {
       return fmt::format("no 8-bit form of {} is known", node.op_type);
     }
     if (s.row->role == Role::kFloat) return std::string(s.row->note);
+    if (feeding_logarithms_.contains(&node)) return std::string(kFeedsLogarithm);
     if (opset_ < s.row->since) {
       return fmt::format("its 8-bit form needs opset {}, the model has {}", s.row->since, opset_);
     }
@@ -385,6 +368,7 @@ class Decider {
   const NodeKeys& keys_;
   const calib::CalibrationTable& table_;
   const PlanOptions& options_;
+  const std::unordered_set<const ir::Node*> feeding_logarithms_;
   int64_t opset_ = 0;
   Decisions d_;
   std::unordered_set<const ir::Value*> available_;
