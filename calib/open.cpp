@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <fstream>
 #include <string_view>
 
@@ -98,12 +97,25 @@ std::unique_ptr<ArrayFile> open_folder(const fs::path& path, const ir::Model& mo
        "the folder holds neither test_data_set_* folders nor .npy files; expected {}", kAccepted);
 }
 
+// HDF5 allows a user block before its data: its signature stands at 0, 512, 1024, 2048, ...
+bool has_hdf5_signature(std::ifstream& stream) {
+  constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
+  constexpr int64_t kLast = int64_t{1} << 40;
+  std::array<char, kSignature.size()> found{};
+  for (int64_t at = 0; at <= kLast; at = at == 0 ? 512 : 2 * at) {
+    stream.clear();
+    stream.seekg(at);
+    if (!stream.read(found.data(), found.size())) return false;
+    if (std::string_view(found.data(), found.size()) == kSignature) return true;
+  }
+  return false;
+}
+
 [[noreturn]] void fail_unknown(const fs::path& path, std::string_view head) {
   const std::string extension = path.extension().string();
   if (extension == ".h5" || extension == ".hdf5" || extension == ".npz" || extension == ".npy") {
-    fail(ErrorCode::kBadInput, "not a {} file although its name ends so: {}; expected {}",
-         extension.substr(1),
-         looks_like_text(head) ? "it holds text" : "it is damaged or of another kind", kAccepted);
+    fail(ErrorCode::kBadInput, "the name ends in {}, but the file {}; expected {}", extension,
+         looks_like_text(head) ? "holds text" : "is damaged or of another kind", kAccepted);
   }
   fail(ErrorCode::kBadInput, "{}; expected {}",
        looks_like_text(head) ? "the file holds text, which is not a data format"
@@ -121,9 +133,9 @@ std::unique_ptr<ArrayFile> open_regular(const fs::path& path) {
   if (head.empty()) {
     fail(ErrorCode::kBadInput, "the file is empty (0 bytes); expected {}", kAccepted);
   }
-  if (head.starts_with("\x89HDF\r\n\x1a\n"sv)) return open_hdf5(path);
   if (head.starts_with("PK\x03\x04"sv) || head.starts_with("PK\x05\x06"sv)) return open_npz(path);
   if (head.starts_with("\x93NUMPY"sv)) return open_npy(path);
+  if (has_hdf5_signature(stream)) return open_hdf5(path);
   fail_unknown(path, head);
 }
 

@@ -30,7 +30,7 @@ TEST_F(OpenTest, ExplainsFilesThatAreNoData) {
   write_bytes(folder_ / "empty.h5", "");
   EXPECT_NE(error(folder_ / "empty.h5").find("is empty (0 bytes)"), std::string::npos);
   write_bytes(folder_ / "notes.h5", "these are my notes\n");
-  EXPECT_NE(error(folder_ / "notes.h5").find("not a h5 file although its name ends so: it holds text"),
+  EXPECT_NE(error(folder_ / "notes.h5").find("the name ends in .h5, but the file holds text"),
             std::string::npos);
   write_bytes(folder_ / "data.csv", "1,2,3\n4,5,6\n");
   EXPECT_NE(error(folder_ / "data.csv").find("holds text"), std::string::npos);
