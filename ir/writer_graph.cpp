@@ -78,6 +78,16 @@ void write_value_infos(const Graph& graph, onnx::GraphProto& proto) {
 template <typename Imports>
 void write_imports(const OpsetImports& imports, Imports* proto) {
   if (opset_imports(*proto) == imports) return;
+  const bool same_domains =
+      std::equal(imports.begin(), imports.end(), proto->begin(), proto->end(),
+                 [](const auto& import, const auto& entry) { return import.first == entry.domain(); });
+  if (same_domains) {
+    for (size_t i = 0; i < imports.size(); ++i) {
+      auto* entry = proto->Mutable(static_cast<int>(i));
+      if (entry->version() != imports[i].second) entry->set_version(imports[i].second);
+    }
+    return;
+  }
   proto->Clear();
   for (const auto& [domain, version] : imports) {
     auto* entry = proto->Add();

@@ -1,0 +1,483 @@
+// Files made to crash, hang or exhaust the loader: each gives an Error.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <random>
+
+#include "ir/graph.h"
+#include "ir/io.h"
+#include "model_bytes.h"
+#include "support/text_model.h"
+
+namespace fettle::ir {
+namespace {
+
+namespace fs = std::filesystem;
+using fettle::test::add_attribute;
+using fettle::test::add_node;
+using fettle::test::empty_model;
+using fettle::test::expect_error;
+using fettle::test::expect_refused;
+using fettle::test::parse;
+using fettle::test::raw_tensor;
+using fettle::test::read_bytes;
+using fettle::test::relu_model;
+using fettle::test::TempFolder;
+using fettle::test::write_bytes;
+using onnx::AttributeProto;
+
+void expect_tensor_refused(const onnx::TensorProto& tensor, const std::string& part,
+                           ErrorCode code = ErrorCode::kBadInput) {
+  onnx::ModelProto proto = relu_model();
+  *proto.mutable_graph()->add_initializer() = tensor;
+  expect_refused(proto, part, code);
+}
+
+TEST(HostileFiles, SayWhatTheyAre) {
+  const TempFolder folder;
+  const auto refused = [&](const std::string& bytes, const std::string& part) {
+    write_bytes(folder / "m.onnx", bytes);
+    expect_error(part, [&] { read_model(folder / "m.onnx"); });
+    expect_error("file " + (folder / "m.onnx").string(), [&] { read_model(folder / "m.onnx"); });
+  };
+  refused("", "the file is empty");
+  refused("hello, this is no model\n", "found a text file");
+  refused("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer");
+  refused(std::string("PK\3\4", 4) + "rest", "zip archive");
+  refused("\x89HDF\r\n\x1a\n", "HDF5");
+  refused(std::string("\x1c\0\0\0TFL3", 8), "LiteRT");
+  const std::string model = relu_model().SerializeAsString();
+  refused(model.substr(0, model.size() - 3), "malformed");
+  refused(model + "\x0a", "malformed");
+  expect_error("cannot be opened", [&] { read_model(folder / "absent"); });
+  expect_error("a folder", [&] { read_model(folder.path()); });
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  expect_error("regular file", [&] { read_model(folder / "pipe"); });
+  expect_error("regular file", [&] { read_model("/dev/zero"); });
+}
+
+TEST(HostileFiles, HeadersAreChecked) {
+  onnx::ModelProto proto = relu_model();
+  proto.clear_graph();
+  expect_refused(proto, "no graph");
+  proto = relu_model();
+  proto.clear_ir_version();
+  expect_refused(proto, "ir_version");
+  proto.set_ir_version(-5);
+  expect_refused(proto, "ir_version");
+  proto = relu_model();
+  proto.clear_opset_import();
+  expect_refused(proto, "imports no opset");
+  proto.add_opset_import()->set_domain("custom");
+  expect_refused(proto, "imports no opset");
+  proto = relu_model();
+  proto.set_ir_version(99);
+  EXPECT_NO_THROW(parse(proto));
+}
+
+TEST(HostileGraphs, NamesAreCheckedForSsa) {
+  onnx::ModelProto proto = relu_model();
+  add_node(proto, "Abs", {"x"}, {"y"});
+  expect_refused(proto, "already the name of another value");
+  proto = relu_model();
+  add_node(proto, "Abs", {"x"}, {"x"});
+  expect_refused(proto, "already the name of another value");
+  proto = relu_model();
+  proto.mutable_graph()->add_input()->set_name("x");
+  expect_refused(proto, "more than once");
+  proto = relu_model();
+  for (int i = 0; i < 2; ++i) {
+    *proto.mutable_graph()->add_initializer() = raw_tensor("w", 1, {1}, "1234");
+  }
+  expect_refused(proto, "given twice");
+  proto = relu_model();
+  proto.mutable_graph()->mutable_node(0)->set_input(0, "undefined");
+  expect_refused(proto, "'undefined' is neither");
+  proto = relu_model();
+  proto.mutable_graph()->mutable_output(0)->set_name("undefined");
+  expect_refused(proto, "is not produced");
+  proto = relu_model();
+  proto.mutable_graph()->mutable_node(0)->clear_op_type();
+  expect_refused(proto, "names no operator");
+  proto = relu_model();
+  *proto.mutable_graph()->add_initializer() = raw_tensor("", 1, {1}, "1234");
+  expect_refused(proto, "has no name");
+}
+
+TEST(HostileGraphs, NamesCannotDriveTheTerminal) {
+  onnx::ModelProto proto = relu_model();
+  proto.mutable_graph()->mutable_node(0)->set_input(0, "\x1b[2Jcleared");
+  expect_refused(proto, "'\\x1b[2Jcleared'");
+  proto.mutable_graph()->mutable_node(0)->set_input(0, std::string(60000, 'n'));
+  try {
+    parse(proto);
+    ADD_FAILURE() << "expected an error";
+  } catch (const Error& error) {
+    EXPECT_LT(std::string(error.what()).size(), 5000u);
+  }
+}
+
+TEST(HostileGraphs, AttributesAreChecked) {
+  const auto refused = [](const std::string& part, auto&& edit) {
+    onnx::ModelProto proto = relu_model();
+    edit(*proto.mutable_graph()->mutable_node(0));
+    expect_refused(proto, part);
+  };
+  refused("given twice", [](auto& node) {
+    add_attribute(node, "a", AttributeProto::INT);
+    add_attribute(node, "a", AttributeProto::INT);
+  });
+  refused("holds a value of type 1", [](auto& node) {
+    add_attribute(node, "a", AttributeProto::INT).set_f(1);
+  });
+  refused("two types", [](auto& node) {
+    auto& a = add_attribute(node, "a", AttributeProto::INT);
+    a.set_i(1);
+    a.add_ints(1);
+  });
+  refused("holds a value too", [](auto& node) {
+    auto& a = add_attribute(node, "a", AttributeProto::INT);
+    a.set_i(1);
+    a.set_ref_attr_name("r");
+  });
+  refused("holds no value", [](auto& node) { add_attribute(node, "a", AttributeProto::TENSOR); });
+  refused("holds no value", [](auto& node) { add_attribute(node, "a", AttributeProto::GRAPH); });
+  refused("has no name", [](auto& node) { add_attribute(node, "", AttributeProto::INT).set_i(1); });
+}
+
+TEST(HostileTensors, SizesMustMatchExactly) {
+  // The shape tensor whose 15 bytes made ParseData write outside its buffer.
+  expect_tensor_refused(raw_tensor("w", 7, {1}, std::string(15, 'x')), "expected 8 bytes");
+  expect_tensor_refused(raw_tensor("w", 1, {1000000}, std::string(8, 'x')), "found 8");
+  expect_tensor_refused(raw_tensor("w", 1, {1}, ""), "found 0");
+  expect_tensor_refused(raw_tensor("w", 22, {3}, "x"), "expected 2 bytes");
+  expect_tensor_refused(raw_tensor("w", 1, {2000}, std::string(8004, 'x')), "found 8004");
+  onnx::TensorProto typed = raw_tensor("w", 22, {3}, "");
+  typed.clear_raw_data();
+  typed.add_int32_data(1);
+  expect_tensor_refused(typed, "does not fit");
+  typed.add_int32_data(1);
+  typed.add_int32_data(1);
+  expect_tensor_refused(typed, "does not fit");
+}
+
+TEST(HostileTensors, DimensionsAreChecked) {
+  expect_tensor_refused(raw_tensor("w", 1, {-1}, ""), "negative");
+  expect_tensor_refused(raw_tensor("w", 1, {INT64_MAX, INT64_MAX}, ""), "counted",
+                        ErrorCode::kLimit);
+  expect_tensor_refused(raw_tensor("w", 1, {INT64_MAX}, ""), "exceed", ErrorCode::kLimit);
+  expect_tensor_refused(raw_tensor("w", 1, {int64_t{1} << 62, 4}, ""), "counted",
+                        ErrorCode::kLimit);
+  expect_tensor_refused(raw_tensor("w", 1, std::vector<int64_t>(65, 1), "1234"), "dimensions",
+                        ErrorCode::kLimit);
+}
+
+TEST(HostileTensors, TypesAndStorageAreChecked) {
+  for (const int type : {0, 27, -1, 1 << 30}) {
+    expect_tensor_refused(raw_tensor("w", type, {1}, "1234"), "data_type");
+  }
+  expect_tensor_refused(raw_tensor("w", 8, {1}, "1234"), "string_data alone");
+  expect_tensor_refused(raw_tensor("w", 9, {2}, std::string("\0\2", 2)), "expected 0 or 1");
+  onnx::TensorProto both = raw_tensor("w", 1, {1}, "1234");
+  both.add_float_data(1);
+  expect_tensor_refused(both, "expected one");
+  onnx::TensorProto wrong = raw_tensor("w", 1, {1}, "");
+  wrong.clear_raw_data();
+  wrong.add_int64_data(1);
+  expect_tensor_refused(wrong, "does not fit");
+  wrong.clear_dims();
+  wrong.add_dims(0);
+  expect_tensor_refused(wrong, "no elements, but");
+  onnx::TensorProto range = raw_tensor("w", 3, {1}, "");
+  range.clear_raw_data();
+  range.add_int32_data(128);
+  expect_tensor_refused(range, "outside the range of int8");
+  range.set_int32_data(0, -129);
+  expect_tensor_refused(range, "outside the range of int8");
+  onnx::TensorProto segment = raw_tensor("w", 1, {1}, "1234");
+  segment.mutable_segment()->set_begin(0);
+  expect_tensor_refused(segment, "segments", ErrorCode::kUnsupported);
+}
+
+TEST(HostileTensors, SparseOnesAreChecked) {
+  onnx::ModelProto proto = relu_model();
+  auto& sparse = *proto.mutable_graph()->add_sparse_initializer();
+  *sparse.mutable_values() = raw_tensor("s", 1, {1}, "1234");
+  *sparse.mutable_indices() = raw_tensor("", 7, {1}, std::string("\x09\0\0\0\0\0\0\0", 8));
+  sparse.add_dims(9);
+  expect_refused(proto, "outside 9");
+  sparse.set_dims(0, INT64_MAX);
+  sparse.add_dims(INT64_MAX);
+  expect_refused(proto, "counted", ErrorCode::kLimit);
+}
+
+// If nodes nested `depth` deep.
+onnx::ModelProto nested(int depth) {
+  onnx::ModelProto proto = empty_model();
+  onnx::GraphProto* graph = proto.mutable_graph();
+  for (int i = 0; i < depth; ++i) {
+    const std::string output = graph->output(0).name();
+    auto& node = add_node(graph->mutable_node(), "If", {"x"}, {output});
+    graph = add_attribute(node, "then_branch", AttributeProto::GRAPH).mutable_g();
+    graph->add_output()->set_name("o" + std::to_string(i));
+  }
+  add_node(graph->mutable_node(), "Abs", {"x"}, {graph->output(0).name()});
+  return proto;
+}
+
+TEST(HostileSizes, NestingIsLimited) {
+  EXPECT_NO_THROW(parse(nested(30)));
+  expect_refused(nested(33), "nested too deeply", ErrorCode::kLimit);
+  expect_refused(nested(60), "nested too deeply", ErrorCode::kLimit);
+  // Far deeper, by hand: sequences of sequences.
+  onnx::TypeProto type;
+  type.mutable_tensor_type()->set_elem_type(1);
+  for (int i = 0; i < 3000; ++i) {
+    onnx::TypeProto outer;
+    *outer.mutable_sequence_type()->mutable_elem_type() = std::move(type);
+    type = std::move(outer);
+  }
+  onnx::ModelProto proto = relu_model();
+  *proto.mutable_graph()->mutable_input(0)->mutable_type() = std::move(type);
+  expect_refused(proto, "nested too deeply", ErrorCode::kLimit);
+}
+
+TEST(HostileSizes, CountsAreLimited) {
+  // 10 MB of empty nodes take 77 times as much memory once parsed.
+  std::string graph;
+  for (int i = 0; i < 1000001; ++i) graph += std::string("\x0a\0", 2);
+  const auto with_graph = [&](const std::string& content) {
+    onnx::ModelProto shell = relu_model();
+    shell.clear_graph();
+    std::string all = shell.SerializeAsString() + "\x3a";
+    for (size_t n = content.size();; n >>= 7) {
+      all.push_back(static_cast<char>((n & 0x7f) | (n >= 0x80 ? 0x80 : 0)));
+      if (n < 0x80) break;
+    }
+    return all + content;
+  };
+  expect_error("nodes", [&] { parse_model(with_graph(graph)); }, ErrorCode::kLimit);
+  onnx::ModelProto attributes = relu_model();
+  for (int i = 0; i < 1001; ++i) {
+    add_attribute(*attributes.mutable_graph()->mutable_node(0), "a" + std::to_string(i),
+                  AttributeProto::INT);
+  }
+  expect_refused(attributes, "attributes on one node", ErrorCode::kLimit);
+  onnx::ModelProto functions = relu_model();
+  for (int i = 0; i < 10001; ++i) functions.add_functions()->set_name(std::to_string(i));
+  expect_refused(functions, "functions", ErrorCode::kLimit);
+  onnx::ModelProto name = relu_model();
+  name.mutable_graph()->mutable_node(0)->set_name(std::string(70000, 'n'));
+  expect_refused(name, "bytes in one name", ErrorCode::kLimit);
+  onnx::ModelProto metadata = relu_model();
+  for (int i = 0; i < 100001; ++i) metadata.add_metadata_props();
+  expect_refused(metadata, "metadata", ErrorCode::kLimit);
+}
+
+TEST(HostileSizes, ParsingStaysWithinTheMemoryLimit) {
+  onnx::ModelProto proto = relu_model();
+  for (int i = 0; i < 100000; ++i) proto.mutable_graph()->mutable_node(0)->add_input();
+  const size_t limit = memory_limit();
+  set_memory_limit(1 << 20);
+  expect_refused(proto, "--max-memory", ErrorCode::kLimit);
+  set_memory_limit(limit);
+}
+
+TEST(HostileSizes, LongChainsTakeLinearTime) {
+  constexpr int kNodes = 1000000;
+  onnx::ModelProto proto = empty_model();
+  proto.mutable_graph()->mutable_node()->Reserve(kNodes);
+  for (int i = kNodes - 1; i >= 0; --i) {  // backwards, so that sorting has to work
+    add_node(proto, "Relu", {i == 0 ? "x" : "v" + std::to_string(i)},
+             {i + 1 == kNodes ? "y" : "v" + std::to_string(i + 1)});
+  }
+  const Model model = parse(proto);
+  EXPECT_EQ(model.graph->node_count(), static_cast<size_t>(kNodes));
+  EXPECT_EQ(model.graph->first_node()->input(0)->name(), "x");
+  EXPECT_EQ(model.graph->last_node()->output(0)->name(), "y");
+}
+
+onnx::FunctionProto& add_function(onnx::ModelProto& proto, const std::string& name,
+                                  const std::string& op, int calls, const std::string& domain) {
+  auto& function = *proto.add_functions();
+  function.set_name(name);
+  function.set_domain("f");
+  function.add_opset_import()->set_version(17);
+  function.add_input("p0");
+  for (int i = 0; i < calls; ++i) {
+    add_node(function.mutable_node(), op, {"p" + std::to_string(i)}, {"p" + std::to_string(i + 1)})
+        .set_domain(domain);
+  }
+  function.add_output("p" + std::to_string(calls));
+  return function;
+}
+
+TEST(HostileFunctions, RecursionIsRefused) {
+  onnx::ModelProto direct = relu_model();
+  add_function(direct, "A", "A", 1, "f");
+  expect_refused(direct, "must not be recursive: function 'f.A' calls function 'f.A'");
+  onnx::ModelProto mutual = relu_model();
+  add_function(mutual, "A", "B", 1, "f");
+  add_function(mutual, "B", "A", 1, "f");
+  expect_refused(mutual, "must not be recursive");
+  onnx::ModelProto hidden = relu_model();  // the call stands in a subgraph
+  auto& function = add_function(hidden, "A", "If", 1, "");
+  auto& branch = *add_attribute(*function.mutable_node(0), "then_branch", AttributeProto::GRAPH)
+                      .mutable_g();
+  add_node(branch.mutable_node(), "A", {"p0"}, {"inner"}).set_domain("f");
+  branch.add_output()->set_name("inner");
+  expect_refused(hidden, "must not be recursive");
+  onnx::ModelProto twice = relu_model();
+  add_function(twice, "A", "Relu", 1, "");
+  add_function(twice, "A", "Relu", 1, "");
+  expect_refused(twice, "given twice");
+}
+
+TEST(HostileFunctions, ExponentialInliningIsRefused) {
+  onnx::ModelProto proto = relu_model();
+  for (int i = 0; i < 70; ++i) {
+    add_function(proto, "F" + std::to_string(i), "F" + std::to_string(i + 1), 2, "f");
+  }
+  add_function(proto, "F70", "Relu", 1, "");
+  expect_refused(proto, "once its calls are inlined", ErrorCode::kLimit);
+  onnx::ModelProto deep = relu_model();  // a long chain of calls is fine
+  for (int i = 0; i < 9000; ++i) {
+    add_function(deep, "F" + std::to_string(i), "F" + std::to_string(i + 1), 1, "f");
+  }
+  EXPECT_NO_THROW(parse(deep));
+}
+
+TEST(HostileFunctions, BodiesAreChecked) {
+  onnx::ModelProto proto = relu_model();
+  add_function(proto, "A", "Relu", 1, "").set_output(0, "undefined");
+  expect_refused(proto, "is not produced");
+  onnx::ModelProto outer = relu_model();  // names of the main graph are not visible
+  add_function(outer, "A", "Relu", 1, "").mutable_node(0)->set_input(0, "x");
+  expect_refused(outer, "'x' is neither");
+  onnx::ModelProto imports = relu_model();
+  add_function(imports, "A", "Relu", 1, "").clear_opset_import();
+  expect_refused(imports, "imports no opset");
+}
+
+TEST(HostileBytes, ReservedAndOddFieldsAreHarmless) {
+  onnx::ModelProto proto = relu_model();
+  auto& tensor = *proto.mutable_graph()->add_initializer();
+  tensor = raw_tensor("w", 1, {2000}, "");
+  tensor.clear_raw_data();
+  tensor.GetReflection()->MutableUnknownFields(&tensor)->AddVarint(536870001, 0);
+  expect_refused(proto, "reserves", ErrorCode::kUnsupported);
+  // raw_data given twice: the last counts, as protobuf has it.
+  onnx::ModelProto twice = relu_model();
+  *twice.mutable_graph()->add_initializer() = raw_tensor("w", 2, {5000}, std::string(5000, 'a'));
+  std::string bytes = twice.mutable_graph()->mutable_initializer(0)->SerializeAsString();
+  onnx::TensorProto last;
+  last.set_raw_data(std::string(5000, 'b'));
+  const std::string merged = bytes + last.SerializeAsString();
+  onnx::GraphProto shell;
+  std::string graph = twice.graph().SerializeAsString();
+  const size_t at = graph.find(bytes);
+  ASSERT_NE(at, std::string::npos);
+  twice.mutable_graph()->clear_initializer();
+  twice.mutable_graph()->GetReflection()->MutableUnknownFields(twice.mutable_graph())
+      ->AddLengthDelimited(5, merged);
+  const Model model = parse(twice);
+  EXPECT_EQ(static_cast<char>(model.graph->constants()[0]->constant()->bytes()[4999]), 'b');
+}
+
+TEST(HostileBytes, SharedHostileFiles) {
+  const auto shared = fettle::test::shared_folder();
+  if (shared.empty()) GTEST_SKIP() << "../shared is absent";
+  const fs::path folder = shared / "zoo" / "hostile";
+  expect_error("no ONNX model", [&] { read_model(folder / "bad_names.onnx"); });
+  expect_error("", [&] { read_model(folder / "corrupt-model.onnx"); });
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() != ".onnx") continue;
+    try {
+      serialize_model(read_model(entry.path()));
+    } catch (const Error& error) {
+      EXPECT_NE(static_cast<int>(error.code()), static_cast<int>(ErrorCode::kInternal));
+    }
+  }
+}
+
+// A small model that has a bit of everything.
+std::string seed_model() {
+  onnx::ModelProto proto = nested(2);
+  auto& graph = *proto.mutable_graph();
+  *graph.add_initializer() = raw_tensor("w", 1, {1100}, std::string(4400, 'w'));
+  *graph.add_initializer() = raw_tensor("q", 22, {3}, "\x12\x03");
+  auto& typed = *graph.add_initializer();
+  typed.set_name("t");
+  typed.set_data_type(7);
+  typed.add_dims(2);
+  typed.add_int64_data(1);
+  typed.add_int64_data(-1);
+  auto& sparse = *graph.add_sparse_initializer();
+  *sparse.mutable_values() = raw_tensor("s", 1, {1}, "1234");
+  *sparse.mutable_indices() = raw_tensor("", 7, {1}, std::string(8, '\0'));
+  sparse.add_dims(3);
+  auto& node = add_node(proto, "Call", {"w", "x"}, {"z"});
+  node.set_domain("f");
+  add_attribute(node, "ints", AttributeProto::INTS).add_ints(3);
+  add_attribute(node, "string", AttributeProto::STRING).set_s("text");
+  add_function(proto, "Call", "Relu", 2, "");
+  graph.add_value_info()->set_name("z");
+  return proto.SerializeAsString();
+}
+
+// Reads `bytes`; what is accepted must be writable and read back the same.
+bool survives(const std::string& bytes) {
+  try {
+    const Model model = parse_model(bytes);
+    const std::string written = serialize_model(model);
+    EXPECT_EQ(serialize_model(parse_model(written)), written);
+    return true;
+  } catch (const Error& error) {
+    EXPECT_NE(static_cast<int>(error.code()), static_cast<int>(ErrorCode::kInternal))
+        << error.what();
+    return false;
+  }
+}
+
+TEST(Mutations, EveryTruncationIsAnErrorOrAModel) {
+  const std::string seed = seed_model();
+  ASSERT_TRUE(survives(seed));
+  int accepted = 0;
+  for (size_t size = 0; size < seed.size(); ++size) {
+    if (size > 300 && size + 300 < seed.size() && size % 16 != 0) continue;
+    accepted += survives(seed.substr(0, size));
+  }
+  EXPECT_LT(accepted, 20);
+}
+
+TEST(Mutations, RandomEditsAreErrorsOrModels) {
+  const std::string seed = seed_model();
+  // Without the weights' bytes edits hit structure more often.
+  const size_t weights = seed.find(std::string(4400, 'w'));
+  std::mt19937 random(20240611);
+  int accepted = 0;
+  constexpr int kRounds = 6000;
+  for (int round = 0; round < kRounds; ++round) {
+    std::string bytes = seed;
+    const int edits = 1 + static_cast<int>(random() % 3);
+    for (int e = 0; e < edits; ++e) {
+      size_t at = random() % bytes.size();
+      if (at >= weights && at < weights + 4400) at = random() % weights;
+      switch (random() % 5) {
+        case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8)); break;
+        case 1: bytes[at] = static_cast<char>(random()); break;
+        case 2: bytes.erase(at, 1 + random() % 4); break;
+        case 3: bytes.insert(at, 1 + random() % 4, static_cast<char>(random())); break;
+        default: bytes[at] = static_cast<char>("\x00\x01\x7f\x80\xff"[random() % 5]); break;
+      }
+    }
+    accepted += survives(bytes);
+  }
+  // Most edits break the model, but those of names and numbers must not.
+  EXPECT_GT(accepted, kRounds / 100);
+  EXPECT_LT(accepted, kRounds);
+}
+
+}  // namespace
+}  // namespace fettle::ir
