@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "ir/error.h"
 #include "ir/float16.h"
@@ -13,56 +11,100 @@
 namespace fettle::calib {
 namespace {
 
-constexpr size_t kLanes = 16;
 constexpr size_t kBlock = 4096;
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr uint32_t kExponent = 0x7f800000u;  // all ones: NaN or infinity
 
-// Independent lanes with a fixed trip count, which compilers turn into vector instructions.
-struct Lanes {
-  std::array<float, kLanes> low;
-  std::array<float, kLanes> high;
-  std::array<int32_t, kLanes> finite;
+// Vectors of the size that every x86-64 and ARMv8 has. Loops over them compile to vector
+// instructions at any level of optimization.
+constexpr size_t kLanes = 4;
+using Floats [[gnu::vector_size(4 * kLanes)]] = float;
+using Words [[gnu::vector_size(4 * kLanes)]] = int32_t;
 
-  Lanes() {
-    low.fill(kInfinity);
-    high.fill(-kInfinity);
-    finite.fill(0);
+template <typename Vector>
+Vector load(const float* x) {
+  Vector v;
+  std::memcpy(&v, x, sizeof(v));
+  return v;
+}
+
+bool is_finite(float x) { return (std::bit_cast<uint32_t>(x) & kExponent) != kExponent; }
+
+bool all_finite(const float* x, size_t count) {
+  Words found{};
+  size_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    found |= (load<Words>(x + i) & static_cast<int32_t>(kExponent)) ==
+             static_cast<int32_t>(kExponent);
   }
-  void add(const float* x) {
-    for (size_t i = 0; i < kLanes; ++i) {
-      const auto magnitude = static_cast<int32_t>(std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu);
-      const bool is_finite = magnitude < 0x7f800000;
-      const float for_low = is_finite ? x[i] : kInfinity;
-      const float for_high = is_finite ? x[i] : -kInfinity;
-      low[i] = for_low < low[i] ? for_low : low[i];
-      high[i] = for_high > high[i] ? for_high : high[i];
-      finite[i] += is_finite ? 1 : 0;
-    }
+  bool finite = true;
+  for (size_t lane = 0; lane < kLanes; ++lane) finite &= found[lane] == 0;
+  for (; i < count; ++i) finite &= is_finite(x[i]);
+  return finite;
+}
+
+struct Extremes {
+  float low;
+  float high;
+  void add(float x) {
+    low = x < low ? x : low;
+    high = x > high ? x : high;
   }
 };
 
+// Extremes of vectors, lane by lane; two of them hide the latency of comparing.
+struct LaneExtremes {
+  Floats low;
+  Floats high;
+  void add(Floats x) {
+    low = x < low ? x : low;
+    high = x > high ? x : high;
+  }
+};
+
+// Requires count >= 1 and finite elements.
+Extremes extremes_of(const float* x, size_t count) {
+  Extremes result{x[0], x[0]};
+  const Floats first{x[0], x[0], x[0], x[0]};
+  LaneExtremes even{first, first}, odd{first, first};
+  size_t i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    even.add(load<Floats>(x + i));
+    odd.add(load<Floats>(x + i + kLanes));
+  }
+  even.add(odd.low);
+  even.add(odd.high);
+  for (size_t lane = 0; lane < kLanes; ++lane) {
+    result.add(even.low[lane]);
+    result.add(even.high[lane]);
+  }
+  for (; i < count; ++i) result.add(x[i]);
+  return result;
+}
+
+// Moves the finite elements to the front; returns their number.
+size_t keep_finite(const float* x, size_t count, float* out) {
+  size_t kept = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (is_finite(x[i])) out[kept++] = x[i];
+  }
+  return kept;
+}
+
 // Adds up to kBlock elements.
 void scan_block(const float* x, size_t count, TensorRange& range) {
-  Lanes lanes;
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) lanes.add(x + i);
-  if (i < count) {
-    std::array<float, kLanes> rest;
-    rest.fill(kInfinity);  // counted as not finite, which changes nothing
-    std::copy(x + i, x + count, rest.begin());
-    lanes.add(rest.data());
+  std::array<float, kBlock> kept;
+  size_t finite = count;
+  if (!all_finite(x, count)) {
+    finite = keep_finite(x, count, kept.data());
+    x = kept.data();
   }
   TensorRange block;
-  float low = kInfinity, high = -kInfinity;
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    low = std::min(low, lanes.low[lane]);
-    high = std::max(high, lanes.high[lane]);
-    block.count += lanes.finite[lane];
-  }
-  block.non_finite = static_cast<int64_t>(count) - block.count;
-  if (block.count > 0) {
-    block.min = low + 0.0f;  // -0 becomes 0
-    block.max = high + 0.0f;
+  block.count = static_cast<int64_t>(finite);
+  block.non_finite = static_cast<int64_t>(count - finite);
+  if (finite > 0) {
+    const Extremes extremes = extremes_of(x, finite);
+    block.min = extremes.low + 0.0f;  // -0 becomes 0
+    block.max = extremes.high + 0.0f;
   }
   merge_range(range, block);
 }
@@ -78,23 +120,32 @@ void widen(const std::byte* bytes, size_t count, float* out) {
 
 using Widen = void (*)(const std::byte* bytes, size_t count, float* out);
 
+Widen widen_of(ir::DataType type) {
+  switch (type) {
+    case ir::DataType::kDouble: return widen<double>;
+    case ir::DataType::kFloat16: return widen<ir::Float16>;
+    case ir::DataType::kBfloat16: return widen<ir::Bfloat16>;
+    default: return nullptr;
+  }
+}
+
 }  // namespace
 
 TensorRange scan_range(const ir::Tensor& tensor) {
   TensorRange range;
-  const std::byte* bytes = tensor.bytes();
-  std::array<float, kBlock> block;
   const auto total = static_cast<size_t>(tensor.size());
-  Widen widen_type = nullptr;
-  if (tensor.type() == ir::DataType::kFloat) widen_type = widen<float>;
-  if (tensor.type() == ir::DataType::kDouble) widen_type = widen<double>;
-  if (tensor.type() == ir::DataType::kFloat16) widen_type = widen<ir::Float16>;
-  if (tensor.type() == ir::DataType::kBfloat16) widen_type = widen<ir::Bfloat16>;
+  const bool direct = tensor.type() == ir::DataType::kFloat;
+  const Widen widen_type = widen_of(tensor.type());
   const size_t width = total == 0 ? 0 : tensor.byte_size() / total;
+  std::array<float, kBlock> block;
   for (size_t begin = 0; begin < total; begin += kBlock) {
     const size_t count = std::min(kBlock, total - begin);
+    if (direct) {
+      scan_block(tensor.data<float>().data() + begin, count, range);
+      continue;
+    }
     if (widen_type != nullptr) {
-      widen_type(bytes + begin * width, count, block.data());
+      widen_type(tensor.bytes() + begin * width, count, block.data());
     } else {
       for (size_t i = 0; i < count; ++i) {
         block[i] = static_cast<float>(
