@@ -86,47 +86,58 @@ namespace {
 
 // --- If --------------------------------------------------------------------------------------
 
-// A branch that is known not to run may contradict the shapes at hand; it then says nothing.
-std::vector<ValueFacts> infer_branch(InferContext& ctx, const char* attribute, bool runs) {
+// What a branch computes, or the error that it would run into.
+struct Branch {
+  std::vector<ValueFacts> facts;
+  std::optional<Error> error;
+};
+
+Branch infer_branch(InferContext& ctx, const char* attribute) {
   ir::Graph& body = body_of(ctx.node(), attribute);
+  if (body.outputs().size() < ctx.output_count()) {
+    fail(ErrorCode::kBadInput, "the node has {} outputs, its {} {}", ctx.output_count(), attribute,
+         body.outputs().size());
+  }
   try {
-    return ctx.infer_subgraph(body, {});
-  } catch (const Error&) {
-    if (runs) throw;
-    return std::vector<ValueFacts>(body.outputs().size());
+    return {ctx.infer_subgraph(body, {}), std::nullopt};
+  } catch (const Error& error) {
+    return {{}, error};
   }
 }
 
+// What holds whichever branch runs.
+void set_common(InferContext& ctx, size_t i, const ValueFacts& a, const ValueFacts& b) {
+  if (a.type.is_tensor() && b.type.is_tensor() && a.type.element != b.type.element &&
+      a.type.element != ir::DataType::kUndefined && b.type.element != ir::DataType::kUndefined) {
+    fail(ErrorCode::kBadInput, "output {} is {} in one branch and {} in the other", i,
+         ir::data_type_name(a.type.element), ir::data_type_name(b.type.element));
+  }
+  ctx.set_type(i, common(a.type, b.type));
+  if (!a.ints || !b.ints || a.ints->size() != b.ints->size()) return;
+  Ints both = *a.ints;
+  for (size_t k = 0; k < both.size(); ++k) {
+    if (!both[k].same((*b.ints)[k])) both[k] = ir::Dim::unknown();
+  }
+  ctx.set_ints(i, std::move(both));
+}
+
+// A branch that contradicts the shapes at hand cannot run to its end, so that the outputs come from
+// the other one; exporters guard operators that need certain shapes in this way.
 void infer_if(InferContext& ctx) {
   const auto condition = ctx.known_ints(0);
   const bool known = condition && condition->size() == 1;
-  const bool holds = known && condition->front() != 0;
-  const auto then_facts = infer_branch(ctx, "then_branch", !known || holds);
-  const auto else_facts = infer_branch(ctx, "else_branch", !known || !holds);
+  const Branch then_branch = infer_branch(ctx, "then_branch");
+  const Branch else_branch = infer_branch(ctx, "else_branch");
+  const bool takes_then = known ? condition->front() != 0 : else_branch.error.has_value();
+  const bool takes_else = known ? !takes_then : then_branch.error.has_value();
+  if (takes_then || takes_else) {
+    const Branch& taken = takes_then ? then_branch : else_branch;
+    if (taken.error) throw *taken.error;
+    for (size_t i = 0; i < ctx.output_count(); ++i) ctx.outputs()[i] = taken.facts[i];
+    return;
+  }
   for (size_t i = 0; i < ctx.output_count(); ++i) {
-    if (i >= then_facts.size() || i >= else_facts.size()) {
-      fail(ErrorCode::kBadInput, "the node has {} outputs, its branches {} and {}",
-           ctx.output_count(), then_facts.size(), else_facts.size());
-    }
-    const ValueFacts& a = then_facts[i];
-    const ValueFacts& b = else_facts[i];
-    if (known) {
-      ctx.outputs()[i] = holds ? a : b;
-      continue;
-    }
-    if (a.type.is_tensor() && b.type.is_tensor() && a.type.element != b.type.element &&
-        a.type.element != ir::DataType::kUndefined && b.type.element != ir::DataType::kUndefined) {
-      fail(ErrorCode::kBadInput, "output {} is {} in one branch and {} in the other", i,
-           ir::data_type_name(a.type.element), ir::data_type_name(b.type.element));
-    }
-    ctx.set_type(i, common(a.type, b.type));
-    if (a.ints && b.ints && a.ints->size() == b.ints->size()) {
-      Ints both = *a.ints;
-      for (size_t k = 0; k < both.size(); ++k) {
-        if (!both[k].same((*b.ints)[k])) both[k] = ir::Dim::unknown();
-      }
-      ctx.set_ints(i, std::move(both));
-    }
+    set_common(ctx, i, then_branch.facts[i], else_branch.facts[i]);
   }
 }
 

@@ -327,6 +327,20 @@ std::optional<int64_t> int_value(const ir::Dim& d) {
   return p ? as_constant(*p) : std::nullopt;
 }
 
+std::optional<bool> ints_equal(const ir::Dim& a, const ir::Dim& b) {
+  if (a.same(b)) return true;
+  const auto x = int_value(a);
+  const auto y = int_value(b);
+  if (x && y) return *x == *y;
+  // Symbols are extents: without a subtraction the expression is not negative.
+  const ir::Dim& open = x ? b : a;
+  const auto number = x ? x : y;
+  if (number && *number < 0 && open.symbolic() && open.symbol.find('-') == std::string::npos) {
+    return false;
+  }
+  return std::nullopt;
+}
+
 ir::Dim int_add(const ir::Dim& a, const ir::Dim& b) {
   if (a.known() && b.known()) return ir::Dim::of(checked_add(a.value, b.value));
   const auto p = polynomial_of(a);

@@ -12,6 +12,8 @@ namespace fettle::ops {
 ir::Dim int_of(int64_t value);
 // The number when it is one, negative or not; nothing for symbols and unknowns.
 std::optional<int64_t> int_value(const ir::Dim& d);
+// Whether both surely are, or surely are not, the same number; nothing when that depends.
+std::optional<bool> ints_equal(const ir::Dim& a, const ir::Dim& b);
 // As dim_add() and its siblings, negative results allowed. Throw kBadInput on overflow and division
 // by zero. Quotients round towards minus infinity; symbols cancel as if they were not zero.
 ir::Dim int_add(const ir::Dim& a, const ir::Dim& b);

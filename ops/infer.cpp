@@ -17,6 +17,18 @@ namespace {
 constexpr int64_t kVisitBudget = 4'000'000;
 constexpr int kMaxDepth = 64;
 
+// Counts one level of nesting for as long as it lives.
+class Nesting {
+ public:
+  explicit Nesting(int& depth) : depth_(depth) { ++depth_; }
+  ~Nesting() { --depth_; }
+  Nesting(const Nesting&) = delete;
+  Nesting& operator=(const Nesting&) = delete;
+
+ private:
+  int& depth_;
+};
+
 class Inferrer {
  public:
   Inferrer(ir::Model& model, const InferOptions& options) : model_(model), options_(options) {
@@ -80,9 +92,8 @@ class Inferrer {
       facts.type = refined(facts.type, declared(input));
       facts_[&input] = std::move(facts);
     }
-    ++depth_;
+    const Nesting nesting(depth_);
     infer_nodes(body);
-    --depth_;
     for (const ir::Value* output : body.outputs()) outputs.push_back(facts_of(*output));
     return outputs;
   }

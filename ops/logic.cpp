@@ -63,11 +63,8 @@ void equal(KernelContext& ctx) {
 void infer_equal(InferContext& ctx) {
   infer_comparison(ctx);
   combine_ints(ctx, [](const ir::Dim& a, const ir::Dim& b) {
-    const auto x = int_value(a);
-    const auto y = int_value(b);
-    if (x && y) return int_of(*x == *y ? 1 : 0);
-    if (a.same(b)) return int_of(1);
-    return ir::Dim::unknown();
+    const std::optional<bool> equal = ints_equal(a, b);
+    return equal ? int_of(*equal ? 1 : 0) : ir::Dim::unknown();
   });
 }
 

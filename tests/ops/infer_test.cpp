@@ -44,6 +44,16 @@ TEST(Infer, ExpandSliceAndRangeOfSymbols) {
             "tensor(int64)[H]");
 }
 
+TEST(Infer, MinusOneOfAnExpandTargetIsNeverASymbol) {
+  // What PyTorch exports for x.expand(n, -1).
+  EXPECT_EQ(inferred("g (float[1,4] x, float[N,2] z) => (float[] y) {"
+                     "  s = Shape<end = 1>(z) four = Constant<value_ints = [4]>()"
+                     "  t = Concat<axis = 0>(s, four) m = Constant<value_ints = [-1, -1]>()"
+                     "  e = Equal(t, m) o = Constant<value_ints = [1, 1]>() w = Where(e, o, t)"
+                     "  y = Expand(x, w) }"),
+            "tensor(float)[N, 4]");
+}
+
 TEST(Infer, SubgraphsSeeOuterShapes) {
   ir::Model model = parse_text_graph(
       "g (bool c, float[N,3] x) => (float[] y) {"

@@ -70,8 +70,6 @@ void check_case(const ConformanceCase& test_case, Score& score) {
   for (size_t i = 0; i < expected.size(); ++i) {
     const auto wrong = contradiction(model.graph->outputs()[i]->type, expected[i], score);
     if (wrong) ADD_FAILURE() << test_case.name << " output " << i << ": " << *wrong;
-    const ir::Type& type = model.graph->outputs()[i]->type;
-    if (!type.shape) std::cout << "  rank unknown: " << test_case.name << std::endl;
   }
 }
 
@@ -87,6 +85,7 @@ TEST(ShapeInference, AgreesWithConformanceOutputs) {
     }
   }
   if (score.exact == 0) GTEST_SKIP() << "no conformance cases: the shared folder is absent";
+  EXPECT_LT(score.unknown, 40);
   std::cout << "outputs: " << score.exact << " exact, " << score.ranked << " with some extents, "
             << score.unknown << " of unknown rank" << std::endl;
 }
@@ -105,6 +104,21 @@ std::unordered_map<std::string, ir::Type> symbolic_inputs(const ir::Model& model
   return types;
 }
 
+// Ranks of these depend on the extents: branches of If squeeze, or do not.
+bool rank_depends_on_extents(const std::string& model) { return model.rfind("silero_vad", 0) == 0; }
+
+TEST(ShapeInference, RanksThatDependOnExtentsResolveForKnownOnes) {
+  if (shared_folder().empty()) GTEST_SKIP() << "no zoo: the shared folder is absent";
+  ir::Model model = ir::read_model(shared_folder() / "zoo" / "models" / "silero_vad.onnx");
+  forget_types(model);
+  ops::InferOptions options;
+  options.inputs["input"] = ir::Type::tensor(ir::DataType::kFloat, ir::shape_of({1, 512}));
+  options.inputs["state"] = ir::Type::tensor(ir::DataType::kFloat, ir::shape_of({2, 1, 128}));
+  ops::infer_shapes(model, options);
+  EXPECT_EQ(ir::to_string(model.graph->outputs()[0]->type), "tensor(float)[1, 1]");
+  EXPECT_EQ(ir::to_string(model.graph->outputs()[1]->type), "tensor(float)[2, 1, 128]");
+}
+
 TEST(ShapeInference, RanksOfZooModelsResolveWithSymbolicBatch) {
   if (shared_folder().empty()) GTEST_SKIP() << "no zoo: the shared folder is absent";
   std::vector<std::filesystem::path> models;
@@ -117,9 +131,10 @@ TEST(ShapeInference, RanksOfZooModelsResolveWithSymbolicBatch) {
     try {
       ir::Model model = ir::read_model(path);
       forget_types(model);
-      const bool claimed = !unclaimed_operator(model);
+      const bool claimed =
+          !unclaimed_operator(model) && !rank_depends_on_extents(path.filename().string());
       ops::infer_shapes(model, {symbolic_inputs(model)});
-      std::cout << path.filename().string() << (claimed ? "" : " (has unclaimed operators)");
+      std::cout << path.filename().string() << (claimed ? "" : " (not claimed)");
       for (const ir::Value* output : model.graph->outputs()) {
         std::cout << " " << ir::to_string(output->type);
         EXPECT_TRUE(!claimed || output->type.shape) << path << ": " << output->name();
