@@ -173,6 +173,14 @@ size_t state_count(const ir::Node& node) {
   return node.inputs().size() < 2 ? 0 : node.inputs().size() - 2;
 }
 
+// Shape in which the body wants the iteration number or the condition: a scalar, or, where it is
+// declared so, a list of one.
+ir::Dims body_scalar(const ir::Graph& body, size_t input) {
+  if (input >= body.inputs().size()) return {};
+  const ir::Type& type = body.inputs()[input]->type;
+  return type.shape && type.shape->size() == 1 ? ir::Dims{1} : ir::Dims{};
+}
+
 void infer_loop(InferContext& ctx) {
   ir::Graph& body = body_of(ctx.node(), "body");
   const size_t count = state_count(ctx.node());
@@ -180,8 +188,10 @@ void infer_loop(InferContext& ctx) {
   for (size_t i = 0; i < count; ++i) states.push_back(ctx.type(i + 2));
   // The body only runs where the condition holds.
   const std::vector<ValueFacts> before = {
-      {ir::Type::tensor(ir::DataType::kInt64, ir::Shape{}), nullptr, {}, nullptr},
-      {ir::Type::tensor(ir::DataType::kBool, ir::Shape{}), nullptr, Ints{ir::Dim::of(1)}, nullptr}};
+      {ir::Type::tensor(ir::DataType::kInt64, ir::shape_of(body_scalar(body, 0))), nullptr, {},
+       nullptr},
+      {ir::Type::tensor(ir::DataType::kBool, ir::shape_of(body_scalar(body, 1))), nullptr,
+       Ints{ir::Dim::of(1)}, nullptr}};
   const auto results = infer_iterated(ctx, body, before, states, {}, 1);
   const bool counted = !results.empty() && surely_true(results[0]) &&
                        (!ctx.has(1) || surely_true(ctx.facts(1)));
@@ -223,7 +233,8 @@ void run_loop(KernelContext& ctx) {
     if (i >= ctx.subgraphs().iteration_limit()) {
       fail(ErrorCode::kLimit, "the loop did not end within {} iterations", i);
     }
-    std::vector<RuntimeValue> inputs{ir::Tensor::scalar(i), ir::Tensor::scalar(goes_on)};
+    std::vector<RuntimeValue> inputs{ir::Tensor::scalar(i).reshaped(body_scalar(body, 0)),
+                                     ir::Tensor::scalar(goes_on).reshaped(body_scalar(body, 1))};
     std::move(carried.begin(), carried.end(), std::back_inserter(inputs));
     std::vector<RuntimeValue> results = ctx.subgraphs().run(body, std::move(inputs));
     FETTLE_ASSERT(results.size() == expected);

@@ -24,6 +24,14 @@ ir::DataType type_attribute(const ir::Node& node, std::string_view name, ir::Dat
 
 // The tensor that the node's one value attribute stands for.
 std::shared_ptr<const ir::Tensor> constant_of(const ir::Node& node) {
+  for (const char* name : {"sparse_value", "value"}) {
+    const ir::Attribute* attribute = node.find_attribute(name);
+    if (attribute == nullptr) continue;
+    const auto* sparse = std::get_if<std::vector<ir::SparseTensor>>(&attribute->payload);
+    if (sparse != nullptr && sparse->size() == 1) {
+      return std::make_shared<const ir::Tensor>(ir::densify(sparse->front()));
+    }
+  }
   if (const ir::Tensor* value = node.attr_tensor("value")) {
     return std::make_shared<const ir::Tensor>(*value);
   }
@@ -46,12 +54,6 @@ std::shared_ptr<const ir::Tensor> constant_of(const ir::Node& node) {
     auto strings = node.attr_strings("value_strings");
     const auto count = static_cast<int64_t>(strings.size());
     return share(ir::Tensor::of_strings({count}, std::move(strings)));
-  }
-  if (const ir::Attribute* sparse = node.find_attribute("sparse_value")) {
-    if (const auto* p = std::get_if<std::vector<ir::SparseTensor>>(&sparse->payload);
-        p != nullptr && p->size() == 1) {
-      return share(ir::densify(p->front()));
-    }
   }
   fail(ErrorCode::kBadInput, "expected one attribute that holds the value, found none");
 }

@@ -133,7 +133,7 @@ class Inferrer {
       const ir::Value* output = node.output(i);
       if (output == nullptr) continue;
       ValueFacts& facts = context.outputs()[i];
-      facts.type = merged(facts.type, declared(*output), output->name());
+      facts.type = merged(facts.type, declared(*output), output->name(), output->is_graph_output());
       facts_[output] = std::move(facts);
     }
   }

@@ -17,8 +17,8 @@ struct InferOptions {
 // are kept where nothing better is known. An input with an initializer is taken to keep that value
 // (exporters list every weight as an input) unless `options.inputs` names it. Calls to model-local
 // functions are looked through. Nodes without a row leave their outputs unknown. Throws kBadInput,
-// naming the node, where operands contradict the specification or an inferred type contradicts a
-// declared one.
+// naming the node, where operands contradict the specification, or an inferred type a declared
+// element type or the declared shape of a graph output.
 void infer_shapes(ir::Model& model, const InferOptions& options = {});
 
 }  // namespace fettle::ops

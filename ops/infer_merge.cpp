@@ -70,8 +70,12 @@ ir::Type restored(ir::Type type) {
   });
 }
 
-ir::Type merged(const ir::Type& inferred, const ir::Type& declared, const std::string& value) {
+ir::Type merged(const ir::Type& inferred, const ir::Type& declared, const std::string& value,
+                bool binding) {
   const auto both = combined(inferred, declared);
+  if (!both && !binding && inferred.kind == declared.kind && inferred.element == declared.element) {
+    return inferred;
+  }
   if (!both) {
     fail(ErrorCode::kBadInput,
          "value '{}' is declared as {}, but the operator gives {}; correct the declaration", value,

@@ -13,8 +13,10 @@ ir::Type sanitized(ir::Type type);
 ir::Type restored(ir::Type type);
 
 // The more precise of both, part by part; `inferred` where they are equally precise. Throws
-// kBadInput naming the value when they contradict each other.
-ir::Type merged(const ir::Type& inferred, const ir::Type& declared, const std::string& value);
+// kBadInput naming the value when they contradict each other. Shapes of intermediate values
+// (`binding` false) may do so, because exporters leave stale ones behind: `inferred` then wins.
+ir::Type merged(const ir::Type& inferred, const ir::Type& declared, const std::string& value,
+                bool binding);
 // The same for formal inputs of a body, whose declarations bind nobody: contradictions are ignored.
 ir::Type refined(const ir::Type& given, const ir::Type& declared);
 // What values of either type surely have in common.
