@@ -6,7 +6,7 @@
 
 #include "ir/error.h"
 #include "ops/infer.h"
-#include "quant/opset_upgrade.h"
+#include "quant/prepare.h"
 
 namespace fettle::tools {
 
@@ -55,10 +55,13 @@ void print_result(const Common& common, const report::Json& json, const std::str
 passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&) {
   // Folding first: weights in Constant nodes and shape arithmetic would hide structure from the
   // opset upgrade and from the plan.
-  passes::PipelineReport report = passes::run_pipeline(model);
-  if (model.opset() < 13) {
-    quant::upgrade_opset(model, 13);
-    const passes::PipelineReport again = passes::run_pipeline(model);
+  passes::PipelineOptions options;
+  options.initializers_are_constant = true;  // a quantized weight cannot be overridden
+  passes::PipelineReport report = passes::run_pipeline(model, options);
+  const int64_t opset = model.opset();
+  quant::prepare(model);
+  if (model.opset() != opset) {
+    const passes::PipelineReport again = passes::run_pipeline(model, options);
     report.nodes_after = again.nodes_after;
     report.rounds += again.rounds;
     for (size_t i = 0; i < report.passes.size() && i < again.passes.size(); ++i) {
