@@ -55,7 +55,17 @@ ir::Tensor random_tensor(ir::DataType type, const ir::Dims& dims, Flavor flavor,
   return out;
 }
 
-ir::Dims concrete(const ir::Value& input, int64_t extent, std::map<std::string, int64_t>& symbols) {
+// Extents that fit most networks, then such that cause less or more work.
+constexpr int64_t kExtents[] = {16, 64, 1, 4, 256, 512, 4096};
+
+// Extents for what the type leaves open: one for the batch axis, one for all others.
+struct Extents {
+  int64_t batch = 1;
+  int64_t other = 1;
+  std::map<std::string, int64_t> symbols;
+};
+
+ir::Dims concrete(const ir::Value& input, Extents& extents) {
   const ir::Shape* shape = shape_of(&input);
   if (shape == nullptr || !input.type.is_tensor()) {
     fail(ErrorCode::kUnsupported,
@@ -64,8 +74,9 @@ ir::Dims concrete(const ir::Value& input, int64_t extent, std::map<std::string, 
   }
   ir::Dims dims;
   for (const ir::Dim& d : *shape) {
+    const int64_t extent = dims.empty() ? extents.batch : extents.other;
     if (d.known()) dims.push_back(d.value);
-    else if (d.symbolic()) dims.push_back(symbols.try_emplace(d.symbol, extent).first->second);
+    else if (d.symbolic()) dims.push_back(extents.symbols.try_emplace(d.symbol, extent).first->second);
     else dims.push_back(extent);
   }
   return dims;
@@ -109,20 +120,36 @@ std::string value_difference(const ops::RuntimeValue& a, const ops::RuntimeValue
 
 }  // namespace
 
-std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed) {
+std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed, int64_t extent) {
   std::mt19937_64 random(seed);
   std::vector<interp::Feeds> sets;
   for (size_t i = 0; i < std::size(kFlavors); ++i) {
-    std::map<std::string, int64_t> symbols;
+    const auto turn = static_cast<int64_t>(i % 2);
+    Extents extents{1 + turn, extent * (1 + turn), {}};
     interp::Feeds feeds;
     for (const ir::Value* input : model.graph->inputs()) {
       if (input->has_initializer()) continue;
-      const ir::Dims dims = concrete(*input, i % 2 == 0 ? 1 : 2, symbols);
+      const ir::Dims dims = concrete(*input, extents);
       feeds[input->name()] = random_tensor(input->type.element, dims, kFlavors[i], random);
     }
     sets.push_back(std::move(feeds));
   }
   return sets;
+}
+
+std::vector<interp::Feeds> usable_inputs(const ir::Model& model, uint64_t seed,
+                                         const interp::ExecutorOptions& options) {
+  std::vector<interp::Feeds> inputs;
+  for (const int64_t extent : kExtents) {
+    inputs = generate_inputs(model, seed, extent);
+    const Outputs outputs = run_all(model, inputs, options);
+    std::vector<interp::Feeds> usable;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      if (outputs.errors[i].empty()) usable.push_back(inputs[i]);
+    }
+    if (!usable.empty()) return usable;
+  }
+  return inputs;
 }
 
 double tolerance_of(Exactness exactness) {

@@ -10,11 +10,15 @@
 
 namespace fettle::passes {
 
-// Inputs that fit the declared types: normally distributed, then zeros, large and negative values,
-// and for floats a mixture of magnitudes. Unknown extents are 1 in some sets and more in others, the
-// same for equal symbols; integers are small and not negative. Deterministic in `seed`.
+// Inputs that fit the declared types: normally distributed, of mixed magnitudes, zeros, negative.
+// Unknown extents are `extent` and twice that, by turns, the same for equal symbols; of axis 0 they
+// are 1 and 2. Integers are 0 and 1. Deterministic in `seed`.
 // Throws kUnsupported for inputs that are not tensors or whose rank is unknown.
-std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed);
+std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed, int64_t extent = 1);
+// Those of generated inputs on which the model runs, for the first of several extents for which
+// there are any; all that were tried last when there are none.
+std::vector<interp::Feeds> usable_inputs(const ir::Model& model, uint64_t seed,
+                                         const interp::ExecutorOptions& options);
 
 // Largest difference that counts as equal, relative to the largest finite magnitude of the tensor:
 // 0 for kExact (bits, but for the kind of NaN), 1e-4 for kRounding, no limit for kLossy.

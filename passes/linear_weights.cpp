@@ -142,7 +142,9 @@ std::optional<LinearNode> linear_node(const PassContext& context, ir::Node& node
   linear.node = &node;
   linear.weight = context.constant(node.input(1));
   if (linear.weight == nullptr) {
-    reason = "the weights before it are not constant";
+    reason = node.input(1) != nullptr && node.input(1)->has_initializer()
+                 ? "the weights before it are the default of a graph input, which callers may override"
+                 : "the weights before it are not constant";
     return std::nullopt;
   }
   if (!supported(linear.weight->type()) || !row->describe(node, linear)) {

@@ -56,8 +56,9 @@ class Checker {
  public:
   Checker(const ir::Model& model, const PipelineOptions& options) : options_(options) {
     if (!options.check_each) return;
-    inputs_ = options.check_inputs.empty() ? generate_inputs(model, options.seed)
-                                           : options.check_inputs;
+    inputs_ = options.check_inputs.empty()
+                  ? usable_inputs(model, options.seed, options.check_executor)
+                  : options.check_inputs;
     last_ = run_all(model, inputs_, options.check_executor);
     const bool any = std::any_of(last_->errors.begin(), last_->errors.end(),
                                  [](const std::string& error) { return error.empty(); });
@@ -94,7 +95,8 @@ class Manager {
       : model_(model), options_(options), passes_(selected(passes, options)),
         checker_(model, options), context_{model} {
     context_.fold_growth_budget = options.fold_growth_budget;
-    context_.initializers_are_constant = options.initializers_are_constant && model.ir_version < 4;
+    context_.initializers_are_constant =
+        options.initializers_are_constant.value_or(model.ir_version < 4);
     for (const Pass* pass : passes_) report_.passes.push_back({std::string(pass->name)});
   }
 

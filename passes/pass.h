@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,10 +72,10 @@ struct PipelineOptions {
   std::string stop_after;          // name of the last pass to run, in the first round
   int max_rounds = 8;
   int64_t fold_growth_budget = 1 << 20;
-  // Before IR version 4 every initializer had to be listed as a graph input too. True takes such
-  // inputs for the constants they were meant to be; unused ones are then removed. From version 4
-  // on an initializer that is an input is a default that callers may override: never a constant.
-  bool initializers_are_constant = true;
+  // Whether initializers that are also graph inputs are constants; unused ones are then removed.
+  // Unset: before IR version 4, which demanded that every initializer be an input, they are; from
+  // then on they are defaults that callers may override, and no weight among them is touched.
+  std::optional<bool> initializers_are_constant;
   // Runs the model after every pass that changed it and compares the outputs with those before, on
   // `check_inputs` or, when empty, on generated inputs (--check-each).
   bool check_each = false;

@@ -33,6 +33,33 @@ std::vector<std::string> model_names() {
   return names;
 }
 
+// Inputs of networks whose open extents and integers are bound by more than their types say.
+std::vector<interp::Feeds> inputs_for(const std::string& name, const ir::Model& model) {
+  const auto filled = [](ir::Dims dims) {
+    ir::Tensor t(ir::DataType::kFloat, std::move(dims));
+    float x = 0.3f;
+    for (float& v : t.mutable_data<float>()) v = x = 3.7f * x * (1 - x);  // the logistic map
+    return t;
+  };
+  if (name == "silero_vad") {
+    const auto feeds = [&](int64_t samples, int64_t rate) {
+      return interp::Feeds{{"input", filled({1, samples})},
+                           {"state", filled({2, 1, 128})},
+                           {"sr", ir::Tensor::scalar<int64_t>(rate)}};
+    };
+    return {feeds(576, 16000), feeds(288, 8000)};
+  }
+  if (name == "extension_recommender_int8") {
+    ir::Tensor ids(ir::DataType::kInt32, {1, 3450});
+    int32_t i = 0;
+    for (int32_t& v : ids.mutable_data<int32_t>()) v = ++i % 2;
+    return {{{model.graph->inputs()[0]->name(), ids}}};
+  }
+  auto inputs = passes::usable_inputs(model, 7, {});
+  inputs.resize(std::min<size_t>(inputs.size(), 2));
+  return inputs;
+}
+
 class ZooModel : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
@@ -54,8 +81,7 @@ TEST_P(ZooModel, KeepsItsOutputs) {
   for (const ir::Value* v : original.graph->outputs()) names.push_back(v->name());
   for (const ir::Value* v : model.graph->outputs()) names_after.push_back(v->name());
   EXPECT_EQ(names, names_after);
-  auto inputs = passes::generate_inputs(original, 7);
-  inputs.resize(2);
+  const auto inputs = inputs_for(GetParam(), original);
   const auto before = passes::run_all(original, inputs, {});
   const auto after = passes::run_all(model, inputs, {});
   EXPECT_TRUE(std::any_of(before.errors.begin(), before.errors.end(),
@@ -78,14 +104,22 @@ class SimplifiedPair : public testing::TestWithParam<std::string> {
 TEST_P(SimplifiedPair, AgreesWithTheOtherTool) {
   ir::Model ours = ir::read_model(model_folder() / (GetParam() + ".onnx"));
   const ir::Model theirs = ir::read_model(model_folder() / (GetParam() + "_simplified.onnx"));
-  const auto report = passes::run_pipeline(ours);
+  passes::PipelineOptions options;
+  options.initializers_are_constant = true;  // as the other tool took them
+  const auto report = passes::run_pipeline(ours, options);
   std::printf("%-32s ours %ld nodes, theirs %zu\n", GetParam().c_str(),
               static_cast<long>(report.nodes_after), theirs.graph->node_count());
   auto inputs = passes::generate_inputs(ours, 7);
   inputs.resize(1);
-  EXPECT_EQ(passes::difference(passes::run_all(ours, inputs, {}),
-                               passes::run_all(theirs, inputs, {}), 1e-4),
-            "");
+  auto a = passes::run_all(ours, inputs, {}), b = passes::run_all(theirs, inputs, {});
+  // The simplified file of ultraface was made without the decoding of boxes: scores agree only.
+  if (GetParam() == "ultraface_rfb_320") {
+    a.of_input[0].resize(1);
+    b.of_input[0].resize(1);
+  }
+  EXPECT_EQ(passes::difference(a, b, 1e-4), "");
+  EXPECT_LE(static_cast<size_t>(report.nodes_after),
+            theirs.graph->node_count() + (GetParam() == "ultraface_rfb_320" ? 16 : 0));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SimplifiedPair, testing::Values("gtcrn", "ultraface_rfb_320"),
