@@ -6,6 +6,7 @@
 #include "ir/error.h"
 #include "ir/io.h"
 #include "passes/prune/unstructured.h"
+#include "quant/calibration_values.h"
 #include "report/onnxruntime.h"
 #include "tools/steps.h"
 
@@ -165,6 +166,9 @@ class Compression {
     if (plan_options_.mode == quant::Mode::kStatic || plan_options_.mode == quant::Mode::kFp16) {
       calib::CalibrateOptions options;
       options.max_samples = options_.samples;
+      if (plan_options_.mode == quant::Mode::kStatic) {
+        options.names = quant::calibration_values(model_, plan_options_);
+      }
       if (calibration_is_reference() && !options_.quantize.plan_only) take_reference(options);
       table = calibrate_model(model_, *calibration_, std::move(options), common_);
       report_.calibration_samples = table->samples;

@@ -5,6 +5,7 @@
 #include "ir/error.h"
 #include "ops/infer.h"
 #include "ops/table.h"
+#include "quant/calibration_values.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -39,13 +40,7 @@ report::Json would_quantize(const ir::Model& original, const Common& common) {
   try {
     ir::Model model = ir::clone(original);
     prepare_for_quantization(model, common);
-    calib::CalibrationTable table;
-    table.samples = 1;
-    for (const ir::Value* v : model.graph->values()) {
-      if (v->type.is_tensor() && v->type.element == ir::DataType::kFloat && !v->is_constant()) {
-        table.tensors[v->name()] = {-1.0f, 1.0f, 1};
-      }
-    }
+    const calib::CalibrationTable table = quant::stand_in_table(model);
     const quant::Plan plan = quant::make_plan(model, &table, {});
     std::map<std::string, std::map<std::string, int64_t>> counts;
     for (const auto& node : plan.nodes) ++counts[node.decision][node.op_type];

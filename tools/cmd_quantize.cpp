@@ -2,6 +2,7 @@
 
 #include "ir/error.h"
 #include "ir/io.h"
+#include "quant/calibration_values.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -37,6 +38,7 @@ int quantize(const Options& options, const Common& common) {
   } else if (data) {
     calib::CalibrateOptions calibrate_options;
     calibrate_options.max_samples = options.samples;
+    if (wants_table) calibrate_options.names = quant::calibration_values(model, plan_options);
     table = calibrate_model(model, *data, calibrate_options, common);
   }
   const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
