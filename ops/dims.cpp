@@ -270,9 +270,11 @@ std::optional<std::pair<Polynomial, int64_t>> flattened(const Polynomial& a) {
   const std::string& atom = a.begin()->first.front();
   const size_t slash = atom.rfind('/');
   if (atom.rfind("floor(", 0) != 0 || slash == std::string::npos) return std::nullopt;
-  const MaybePolynomial m = Parser(std::string_view(atom).substr(slash + 1, atom.size() - slash - 2)).parse();
-  const MaybePolynomial x = Parser(std::string_view(atom).substr(6, slash - 6)).parse();
-  if (!m || !x || !as_constant(*m) || *as_constant(*m) <= 0) return std::nullopt;
+  const std::string_view text(atom);
+  const auto m = Parser(text.substr(slash + 1, text.size() - slash - 2)).parse();
+  if (!m || !as_constant(*m) || *as_constant(*m) <= 0) return std::nullopt;
+  const auto x = Parser(text.substr(6, slash - 6)).parse();
+  if (!x) return std::nullopt;
   const int64_t k = a.size() == 2 ? a.rbegin()->second : 0;
   return std::pair(sum(*x, constant(1), checked_mul(k, *as_constant(*m))), *as_constant(*m));
 }

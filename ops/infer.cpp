@@ -14,7 +14,7 @@ namespace {
 
 // Rules of Loop and Scan infer their bodies more than once, so nested bodies multiply; and rules
 // recurse into bodies. Beyond these, values keep their declared types.
-constexpr int64_t kVisitBudget = 4'000'000;
+constexpr int64_t kVisitBudget = 1'000'000;
 constexpr int kMaxDepth = 64;
 
 // Counts one level of nesting for as long as it lives.

@@ -154,22 +154,25 @@ bool named(const std::vector<int64_t>& axes, size_t axis) {
   return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
 }
 
+// An absent or empty list of axes means all of extent 1.
 void infer_squeeze(InferContext& ctx) {
   const ir::Shape* in = ctx.shape(0);
   const KnownInts given =
       ctx.opset() < 13 ? known_attribute(ctx.node(), "axes") : known_operand(ctx, 1);
   const auto numbers = given.numbers();
-  if (in != nullptr && given.values && !numbers && given.values->size() <= in->size()) {
-    return ctx.set(0, ctx.element(0), ir::Shape(in->size() - given.values->size()));
+  const bool all = given.omitted || (numbers && numbers->empty());
+  if (in == nullptr || (!all && !given.values)) return ctx.set(0, ctx.element(0));
+  if (!all && !numbers) {
+    const size_t taken = std::min(given.values->size(), in->size());
+    return ctx.set(0, ctx.element(0), ir::Shape(in->size() - taken));
   }
-  if (in == nullptr || (!given.omitted && !numbers)) return ctx.set(0, ctx.element(0));
   std::vector<int64_t> axes;
-  if (numbers) axes = normalized_axes(*numbers, static_cast<int64_t>(in->size()));
+  if (!all) axes = normalized_axes(*numbers, static_cast<int64_t>(in->size()));
   ir::Shape out;
   for (size_t i = 0; i < in->size(); ++i) {
     const ir::Dim& d = (*in)[i];
-    if (given.omitted && !d.known()) return ctx.set(0, ctx.element(0));
-    if (given.omitted ? d.value != 1 : !named(axes, i)) {
+    if (all && !d.known()) return ctx.set(0, ctx.element(0));
+    if (all ? d.value != 1 : !named(axes, i)) {
       out.push_back(d);
     } else if (d.known() && d.value != 1) {
       fail(ErrorCode::kBadInput, "axis {} of {} cannot be squeezed: expected extent 1", i,
@@ -182,11 +185,12 @@ void infer_squeeze(InferContext& ctx) {
 void squeeze(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
   const auto given = ctx.opset() < 13 ? attribute_ints(ctx.node(), "axes") : operand_ints(ctx, 1);
+  const bool all = !given || given->empty();
   std::vector<int64_t> axes;
-  if (given) axes = normalized_axes(*given, static_cast<int64_t>(in.rank()));
+  if (!all) axes = normalized_axes(*given, static_cast<int64_t>(in.rank()));
   ir::Dims dims;
   for (size_t i = 0; i < in.rank(); ++i) {
-    if (given ? !named(axes, i) : in.dim(i) != 1) {
+    if (all ? in.dim(i) != 1 : !named(axes, i)) {
       dims.push_back(in.dim(i));
     } else if (in.dim(i) != 1) {
       fail(ErrorCode::kBadInput, "axis {} of {} cannot be squeezed: expected extent 1", i,
