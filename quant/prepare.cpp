@@ -12,11 +12,12 @@ namespace {
 constexpr int64_t kIrWithPureConstants = 4;
 
 void purify_initializers(ir::Model& model) {
-  if (model.ir_version >= kIrWithPureConstants) return;
+  const bool all = model.ir_version < kIrWithPureConstants;
   ir::Graph& graph = *model.graph;
   const std::vector<ir::Value*> inputs = graph.inputs();
   for (ir::Value* input : inputs) {
     if (input->stored() == nullptr || input->is_graph_output()) continue;
+    if (!all && input->constant()->type() != ir::DataType::kFloat) continue;
     const std::string name = input->name();
     ir::Value& constant = graph.add_constant(graph.unique_name(name + "_constant"), *input->stored());
     const bool replaced = graph.replace_all_uses(*input, constant);
@@ -24,7 +25,7 @@ void purify_initializers(ir::Model& model) {
     graph.erase_value(*input);
     graph.rename(constant, name);
   }
-  model.ir_version = kIrWithPureConstants;
+  model.ir_version = std::max(model.ir_version, kIrWithPureConstants);
 }
 
 void constants_to_initializers(ir::Graph& graph) {
