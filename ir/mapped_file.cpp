@@ -67,7 +67,11 @@ std::string_view MappedFile::bytes() {
 TensorBytes MappedFile::range(uint64_t offset, size_t size, size_t alignment) {
   FETTLE_ASSERT(offset <= size_ && size <= size_ - offset);
   if (size == 0) return {Buffer::allocate(0), 0, 0};
-  if (offset % alignment != 0) return {copy_bytes(bytes().data() + offset, size), 0, size};
+  if (offset % alignment != 0) {
+    TensorBytes copy{copy_bytes(bytes().data() + offset, size), 0, size};
+    if (size >= kSpillThreshold) release_pages();
+    return copy;
+  }
   if (size >= kOwnMapping && own_mappings_ < kMaxOwnMappings) {
     ++own_mappings_;
     return {Buffer::map(fd_, offset, size), 0, size};

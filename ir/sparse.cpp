@@ -12,7 +12,7 @@ int64_t linear_index(const Tensor& indices, int64_t row, const Dims& dims) {
   const auto rank = static_cast<int64_t>(dims.size());
   int64_t linear = 0;
   for (int64_t axis = 0; axis < rank; ++axis) {
-    const int64_t index = indices.data<int64_t>()[static_cast<size_t>(row * rank + axis)];
+    const int64_t index = element_as_int(indices, row * rank + axis);
     const int64_t extent = dims[static_cast<size_t>(axis)];
     if (index < 0 || index >= extent) {
       fail(ErrorCode::kBadInput, "sparse tensor: index {} of entry {} is outside axis {} of {}",
@@ -26,7 +26,7 @@ int64_t linear_index(const Tensor& indices, int64_t row, const Dims& dims) {
 int64_t entry_position(const SparseTensor& sparse, int64_t entry, int64_t count) {
   const Tensor& indices = sparse.indices.tensor;
   if (indices.rank() == 2) return linear_index(indices, entry, sparse.dims);
-  const int64_t index = indices.data<int64_t>()[static_cast<size_t>(entry)];
+  const int64_t index = element_as_int(indices, entry);
   if (index < 0 || index >= count) {
     fail(ErrorCode::kBadInput, "sparse tensor: index {} of entry {} is outside {} elements", index,
          entry, count);

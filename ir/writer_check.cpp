@@ -5,6 +5,8 @@
 namespace fettle::ir {
 namespace {
 
+constexpr size_t kReleaseThreshold = size_t{1} << 20;
+
 std::vector<Graph*> graphs_of(const Model& model) {
   std::vector<Graph*> graphs;
   const auto collect = [&](Graph& graph) { graphs.push_back(&graph); };
@@ -42,7 +44,11 @@ void require_same_constant(const Value& a, const Value& b) {
   const Tensor& x = a.sparse() != nullptr ? a.sparse()->values.tensor : *a.constant();
   const Tensor& y = b.sparse() != nullptr ? b.sparse()->values.tensor : *b.constant();
   if (!identical(x, y)) differ("content of initializer '" + b.name() + "'");
-  if (y.buffer() != nullptr) y.buffer()->release_pages();
+  for (const Tensor* read : {&x, &y}) {
+    if (read->buffer() != nullptr && read->byte_size() >= kReleaseThreshold) {
+      read->buffer()->release_pages();
+    }
+  }
 }
 
 // Dense initializers come before sparse ones in a file.
