@@ -12,8 +12,8 @@ namespace fettle::calib {
 namespace {
 
 constexpr std::array<std::string_view, 16> kCustomaryNames = {
-    "x",     "X",     "data",   "inputs",  "input", "images",  "image",  "samples",
-    "x_test", "x_train", "features", "arr_0", "calib", "x_calib", "input_0", "pixel_values"};
+    "x",      "X",       "data",     "inputs", "input", "images",  "image",   "samples",
+    "x_test", "x_train", "features", "arr_0",  "calib", "x_calib", "input_0", "pixel_values"};
 
 std::string without_leading_slash(const std::string& name) {
   const size_t begin = name.find_first_not_of('/');

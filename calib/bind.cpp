@@ -65,8 +65,8 @@ BoundArray bind_one(ArrayNames& names, const ir::Value& input, bool only,
   if (bound.array == nullptr && only) {
     bound.array = names.find_customary();
     if (bound.array != nullptr && !bound.array->name().empty()) {
-      notes.push_back(fmt::format("array '{}' is taken for input '{}'", bound.array->name(),
-                                  input.name()));
+      notes.push_back(
+          fmt::format("array '{}' is taken for input '{}'", bound.array->name(), input.name()));
     }
   }
   if (bound.array == nullptr) return bound;
@@ -125,9 +125,10 @@ void set_lengths(Binding& binding) {
          binding.batch, first->input, ir::to_string(first->type), rows);
   }
   if (binding.size() != rows) {
-    binding.notes.push_back(fmt::format("the last {} of {} samples fill no batch of {} and are left "
-                                        "out",
-                                        rows - binding.size(), rows, binding.batch));
+    binding.notes.push_back(
+        fmt::format("the last {} of {} samples fill no batch of {} and are left "
+                    "out",
+                    rows - binding.size(), rows, binding.batch));
   }
 }
 

@@ -11,8 +11,8 @@ namespace {
 bool may_be_float(const ir::Value& value) {
   if (value.is_constant()) return false;
   if (!value.type.known()) return true;
-  return value.type.is_tensor() && (value.type.element == ir::DataType::kUndefined ||
-                                    ir::is_floating(value.type.element));
+  return value.type.is_tensor() &&
+         (value.type.element == ir::DataType::kUndefined || ir::is_floating(value.type.element));
 }
 
 std::vector<std::string> values_to_observe(const ir::Graph& graph) {

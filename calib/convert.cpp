@@ -23,20 +23,47 @@ constexpr int64_t kBlock = 1024;
 template <typename F>
 bool with_type(DataType type, F&& f) {
   switch (type) {
-    case DataType::kFloat: f.template operator()<float>(); return true;
-    case DataType::kDouble: f.template operator()<double>(); return true;
-    case DataType::kFloat16: f.template operator()<ir::Float16>(); return true;
-    case DataType::kBfloat16: f.template operator()<ir::Bfloat16>(); return true;
-    case DataType::kInt8: f.template operator()<int8_t>(); return true;
-    case DataType::kInt16: f.template operator()<int16_t>(); return true;
-    case DataType::kInt32: f.template operator()<int32_t>(); return true;
-    case DataType::kInt64: f.template operator()<int64_t>(); return true;
-    case DataType::kUint8: f.template operator()<uint8_t>(); return true;
-    case DataType::kUint16: f.template operator()<uint16_t>(); return true;
-    case DataType::kUint32: f.template operator()<uint32_t>(); return true;
-    case DataType::kUint64: f.template operator()<uint64_t>(); return true;
-    case DataType::kBool: f.template operator()<bool>(); return true;
-    default: return false;
+    case DataType::kFloat:
+      f.template operator()<float>();
+      return true;
+    case DataType::kDouble:
+      f.template operator()<double>();
+      return true;
+    case DataType::kFloat16:
+      f.template operator()<ir::Float16>();
+      return true;
+    case DataType::kBfloat16:
+      f.template operator()<ir::Bfloat16>();
+      return true;
+    case DataType::kInt8:
+      f.template operator()<int8_t>();
+      return true;
+    case DataType::kInt16:
+      f.template operator()<int16_t>();
+      return true;
+    case DataType::kInt32:
+      f.template operator()<int32_t>();
+      return true;
+    case DataType::kInt64:
+      f.template operator()<int64_t>();
+      return true;
+    case DataType::kUint8:
+      f.template operator()<uint8_t>();
+      return true;
+    case DataType::kUint16:
+      f.template operator()<uint16_t>();
+      return true;
+    case DataType::kUint32:
+      f.template operator()<uint32_t>();
+      return true;
+    case DataType::kUint64:
+      f.template operator()<uint64_t>();
+      return true;
+    case DataType::kBool:
+      f.template operator()<bool>();
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -165,11 +192,16 @@ ir::Tensor convert(const ir::Tensor& tensor, DataType to, const std::string& arr
 
 int64_t find_non_finite(const ir::Tensor& tensor) {
   switch (tensor.type()) {
-    case DataType::kFloat: return find_full_exponent<uint32_t>(tensor, 0x7f800000u);
-    case DataType::kDouble: return find_full_exponent<uint64_t>(tensor, 0x7ff0000000000000u);
-    case DataType::kFloat16: return find_full_exponent<uint16_t>(tensor, 0x7c00u);
-    case DataType::kBfloat16: return find_full_exponent<uint16_t>(tensor, 0x7f80u);
-    default: break;
+    case DataType::kFloat:
+      return find_full_exponent<uint32_t>(tensor, 0x7f800000u);
+    case DataType::kDouble:
+      return find_full_exponent<uint64_t>(tensor, 0x7ff0000000000000u);
+    case DataType::kFloat16:
+      return find_full_exponent<uint16_t>(tensor, 0x7c00u);
+    case DataType::kBfloat16:
+      return find_full_exponent<uint16_t>(tensor, 0x7f80u);
+    default:
+      break;
   }
   if (!ir::is_floating(tensor.type())) return -1;
   for (int64_t i = 0; i < tensor.size(); ++i) {

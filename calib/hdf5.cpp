@@ -15,13 +15,15 @@ class Hdf5File : public ArrayFile {
 #if H5_VERSION_GE(1, 10, 7)
     H5Pset_file_locking(access.get(), false, true);  // reading needs no lock, nor a writable folder
 #endif
-    file_ = std::make_shared<Hdf5Handle>(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()),
-                                         H5Fclose);
+    file_ =
+        std::make_shared<Hdf5Handle>(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
     if (!file_->valid()) fail_hdf5("open the file");
     index_ = index_hdf5(file_->get());
   }
 
-  const std::vector<std::string>& names() const override { return index_.names; }
+  const std::vector<std::string>& names() const override {
+    return index_.names;
+  }
 
   std::unique_ptr<Array> open(const std::string& name) override {
     const auto refused = index_.refused.find(name);

@@ -22,8 +22,8 @@ ir::Dims extent_of(hid_t space, const std::string& name) {
   const int rank = H5Sget_simple_extent_ndims(space);
   if (rank < 0) fail_hdf5("read the shape of '" + name + "'");
   if (rank > kMaxRank) {
-    fail(ErrorCode::kBadInput, "dataset '{}' has {} dimensions; at most {} are accepted", name, rank,
-         kMaxRank);
+    fail(ErrorCode::kBadInput, "dataset '{}' has {} dimensions; at most {} are accepted", name,
+         rank, kMaxRank);
   }
   std::array<hsize_t, kMaxRank> extents{};
   if (H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0) {
@@ -50,8 +50,8 @@ void check_storage(hid_t dataset, const ir::Dims& dims, ir::DataType type, bool 
     if (bytes == 0 || stored > 0) return;
   }
   fail(ErrorCode::kBadInput,
-       "dataset '{}' announces {} bytes ({}) but only {} are stored; write all of its samples", name,
-       bytes, ir::to_string(dims), stored);
+       "dataset '{}' announces {} bytes ({}) but only {} are stored; write all of its samples",
+       name, bytes, ir::to_string(dims), stored);
 }
 
 // Throws for layouts whose data lie elsewhere; true for chunks.
@@ -77,8 +77,11 @@ class Hdf5Array : public Array {
  public:
   Hdf5Array(std::string name, ir::Dims dims, Hdf5Type type, std::shared_ptr<Hdf5Handle> file,
             Hdf5Handle dataset, std::optional<Hdf5Chunks> chunks)
-      : Array(std::move(name), type.element, std::move(dims)), file_(std::move(file)),
-        dataset_(std::move(dataset)), type_(type), chunks_(std::move(chunks)) {}
+      : Array(std::move(name), type.element, std::move(dims)),
+        file_(std::move(file)),
+        dataset_(std::move(dataset)),
+        type_(type),
+        chunks_(std::move(chunks)) {}
 
   ir::Tensor read(int64_t first, int64_t count) override {
     FETTLE_ASSERT(!dims().empty() && first >= 0 && count >= 0 && first + count <= dims()[0]);

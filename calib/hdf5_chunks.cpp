@@ -26,8 +26,11 @@ bool advance(std::vector<int64_t>& index, const std::vector<int64_t>& begin,
 }  // namespace
 
 Hdf5Chunks::Hdf5Chunks(hid_t dataset, hid_t creation, ir::Dims dims, size_t width, std::string name)
-    : name_(std::move(name)), dims_(std::move(dims)), width_(width),
-      filters_(read_hdf5_filters(creation, name_)), fill_(width) {
+    : name_(std::move(name)),
+      dims_(std::move(dims)),
+      width_(width),
+      filters_(read_hdf5_filters(creation, name_)),
+      fill_(width) {
   std::array<hsize_t, kMaxRank> extents{};
   const int rank = H5Pget_chunk(creation, kMaxRank, extents.data());
   if (rank != static_cast<int>(dims_.size())) fail_hdf5("read the chunk shape of '" + name_ + "'");
@@ -56,8 +59,10 @@ std::vector<std::byte> Hdf5Chunks::unpack(hid_t dataset, const Index& index) con
   for (size_t axis = 0; axis < index.size(); ++axis) {
     offset.push_back(static_cast<hsize_t>(index[axis] * extents_[axis]));
   }
-  hsize_t stored = 0;
-  if (H5Dget_chunk_storage_size(dataset, offset.data(), &stored) < 0) {
+  hsize_t stored = 0;  // stays 0 for a chunk that was never written
+  unsigned skipped = 0;
+  haddr_t address = HADDR_UNDEF;
+  if (H5Dget_chunk_info_by_coord(dataset, offset.data(), &skipped, &address, &stored) < 0) {
     fail_hdf5("find a chunk of '" + name_ + "'");
   }
   if (stored == 0) {
@@ -73,11 +78,11 @@ std::vector<std::byte> Hdf5Chunks::unpack(hid_t dataset, const Index& index) con
          name_, stored, chunk_bytes_);
   }
   std::vector<std::byte> chunk(static_cast<size_t>(stored));
-  uint32_t skipped = 0;
-  if (H5Dread_chunk(dataset, H5P_DEFAULT, offset.data(), &skipped, chunk.data()) < 0) {
+  uint32_t mask = skipped;
+  if (H5Dread_chunk(dataset, H5P_DEFAULT, offset.data(), &mask, chunk.data()) < 0) {
     fail_hdf5("read a chunk of '" + name_ + "'");
   }
-  return undo_filters(std::move(chunk), filters_, skipped, chunk_bytes_);
+  return undo_filters(std::move(chunk), filters_, mask, chunk_bytes_);
 }
 
 const std::vector<std::byte>& Hdf5Chunks::chunk(hid_t dataset, const Index& index) {

@@ -14,7 +14,8 @@ constexpr size_t kChecksumSize = 4;
 constexpr int kMaxFilters = 32;  // bits of a chunk's mask
 
 [[noreturn]] void damaged(std::string_view what) {
-  fail(ErrorCode::kBadInput, "a chunk of the HDF5 file is damaged ({}); write the file again", what);
+  fail(ErrorCode::kBadInput, "a chunk of the HDF5 file is damaged ({}); write the file again",
+       what);
 }
 
 // At most `limit` bytes; a stream that holds more is damaged.
@@ -79,7 +80,8 @@ void strip_checksum(std::vector<std::byte>& chunk) {
   if (chunk.size() < kChecksumSize) damaged("its checksum is missing");
   const size_t size = chunk.size() - kChecksumSize;
   uint32_t stored = 0;
-  for (size_t i = kChecksumSize; i-- > 0;) stored = stored << 8 | static_cast<uint32_t>(chunk[size + i]);
+  for (size_t i = kChecksumSize; i-- > 0;)
+    stored = stored << 8 | static_cast<uint32_t>(chunk[size + i]);
   const uint32_t sum = fletcher32(chunk.data(), size);
   if (stored != sum && stored != swapped_halves(sum)) damaged("its checksum");
   chunk.resize(size);
@@ -96,9 +98,8 @@ std::vector<Hdf5Filter> read_hdf5_filters(hid_t creation, const std::string& dat
     std::array<unsigned, 8> values{};
     size_t value_count = values.size();
     std::array<char, 64> label{};
-    const H5Z_filter_t id =
-        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &value_count, values.data(),
-                       label.size(), label.data(), &config);
+    const H5Z_filter_t id = H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &value_count,
+                                           values.data(), label.size(), label.data(), &config);
     if (id != H5Z_FILTER_DEFLATE && id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_FLETCHER32) {
       label.back() = '\0';
       fail(ErrorCode::kBadInput,

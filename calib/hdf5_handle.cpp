@@ -20,7 +20,9 @@ Hdf5Guard::Hdf5Guard() {
   H5PLset_loading_state(0);
 }
 
-Hdf5Guard::~Hdf5Guard() { H5Eset_auto2(H5E_DEFAULT, function_, data_); }
+Hdf5Guard::~Hdf5Guard() {
+  H5Eset_auto2(H5E_DEFAULT, function_, data_);
+}
 
 void fail_hdf5(std::string_view action) {
   std::string reason;

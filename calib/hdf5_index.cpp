@@ -58,7 +58,8 @@ class Walk {
       fail_hdf5("look up '" + path + "'");
     }
     if (info.type == H5O_TYPE_DATASET) index_.names.push_back(path);
-    if (info.type != H5O_TYPE_GROUP || depth >= kMaxDepth || !seen_.insert(info.addr).second) return;
+    if (info.type != H5O_TYPE_GROUP || depth >= kMaxDepth || !seen_.insert(info.addr).second)
+      return;
     const Hdf5Handle child(H5Gopen2(group, link.name.c_str(), H5P_DEFAULT), H5Gclose);
     if (!child.valid()) fail_hdf5("open the group '" + path + "'");
     visit(child.get(), path + "/", depth + 1);

@@ -8,7 +8,7 @@ namespace fettle::calib {
 namespace {
 
 const std::vector<std::string>& label_names() {
-  static const std::vector<std::string> names{"labels", "label",   "y",      "Y",
+  static const std::vector<std::string> names{"labels", "label",   "y",       "Y",
                                               "y_test", "y_train", "targets", "target"};
   return names;
 }

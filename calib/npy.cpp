@@ -17,8 +17,10 @@ constexpr size_t kReleaseEvery = size_t{32} << 20;
 class NpyArray : public Array {
  public:
   NpyArray(std::string name, NpyHeader header, std::shared_ptr<ir::Buffer> buffer, size_t offset)
-      : Array(std::move(name), header.type, header.dims), header_(std::move(header)),
-        buffer_(std::move(buffer)), data_(buffer_->data() + offset + header_.data_offset),
+      : Array(std::move(name), header.type, header.dims),
+        header_(std::move(header)),
+        buffer_(std::move(buffer)),
+        data_(buffer_->data() + offset + header_.data_offset),
         width_(ir::data_type_bytes(header_.type, 1)) {}
 
   ir::Tensor read(int64_t first, int64_t count) override {
@@ -110,10 +112,11 @@ std::unique_ptr<Array> open_npy_array(std::string name, std::shared_ptr<ir::Buff
   const size_t need = ir::data_type_bytes(header.type, ir::element_count(header.dims));
   const size_t have = size - header.data_offset;
   if (need != have) {
-    fail(ErrorCode::kBadInput,
-         "the NPY header announces {} {}, which takes {} bytes, but {} bytes follow: the file is {}",
-         ir::data_type_name(header.type), ir::to_string(header.dims), need, have,
-         have < need ? "truncated" : "damaged");
+    fail(
+        ErrorCode::kBadInput,
+        "the NPY header announces {} {}, which takes {} bytes, but {} bytes follow: the file is {}",
+        ir::data_type_name(header.type), ir::to_string(header.dims), need, have,
+        have < need ? "truncated" : "damaged");
   }
   return std::make_unique<NpyArray>(std::move(name), std::move(header), std::move(buffer), offset);
 }

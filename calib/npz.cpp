@@ -39,7 +39,7 @@ class NpzFile : public ArrayFile {
 
   std::string summary(const std::string& name) override {
     const ZipEntry& entry = entries_.at(name);
-    if (!entry.deflated || entry.uncompressed <= kSummaryLimit ) {
+    if (!entry.deflated || entry.uncompressed <= kSummaryLimit) {
       return ArrayFile::summary(name);
     }
     return fmt::format("'{}' (compressed, {} bytes)", name, entry.uncompressed);

@@ -27,14 +27,16 @@ Vector load(const float* x) {
   return v;
 }
 
-bool is_finite(float x) { return (std::bit_cast<uint32_t>(x) & kExponent) != kExponent; }
+bool is_finite(float x) {
+  return (std::bit_cast<uint32_t>(x) & kExponent) != kExponent;
+}
 
 bool all_finite(const float* x, size_t count) {
   Words found{};
   size_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    found |= (load<Words>(x + i) & static_cast<int32_t>(kExponent)) ==
-             static_cast<int32_t>(kExponent);
+    found |=
+        (load<Words>(x + i) & static_cast<int32_t>(kExponent)) == static_cast<int32_t>(kExponent);
   }
   bool finite = true;
   for (size_t lane = 0; lane < kLanes; ++lane) finite &= found[lane] == 0;
@@ -122,10 +124,14 @@ using Widen = void (*)(const std::byte* bytes, size_t count, float* out);
 
 Widen widen_of(ir::DataType type) {
   switch (type) {
-    case ir::DataType::kDouble: return widen<double>;
-    case ir::DataType::kFloat16: return widen<ir::Float16>;
-    case ir::DataType::kBfloat16: return widen<ir::Bfloat16>;
-    default: return nullptr;
+    case ir::DataType::kDouble:
+      return widen<double>;
+    case ir::DataType::kFloat16:
+      return widen<ir::Float16>;
+    case ir::DataType::kBfloat16:
+      return widen<ir::Bfloat16>;
+    default:
+      return nullptr;
   }
 }
 
@@ -148,8 +154,8 @@ TensorRange scan_range(const ir::Tensor& tensor) {
       widen_type(tensor.bytes() + begin * width, count, block.data());
     } else {
       for (size_t i = 0; i < count; ++i) {
-        block[i] = static_cast<float>(
-            ir::element_as_double(tensor, static_cast<int64_t>(begin + i)));
+        block[i] =
+            static_cast<float>(ir::element_as_double(tensor, static_cast<int64_t>(begin + i)));
       }
     }
     scan_block(block.data(), count, range);

@@ -14,8 +14,8 @@ ir::Dims sample_extents(const ir::Shape& shape) {
   return extents;
 }
 
-// An order of axes that turns `from` into `to`, as the arguments of numpy.transpose with axis 0 kept;
-// empty when there is none. Of several (equal extents) the first.
+// An order of axes that turns `from` into `to`, as the arguments of numpy.transpose with axis 0
+// kept; empty when there is none. Of several (equal extents) the first.
 std::string permutation(const ir::Dims& from, const ir::Dims& to) {
   std::string order = "0";
   std::vector<bool> used(from.size(), false);

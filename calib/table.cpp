@@ -22,7 +22,9 @@ class Fnv1a {
   uint64_t hash_ = 0xcbf29ce484222325u;
 };
 
-std::string name_of(const ir::Value* value) { return value != nullptr ? value->name() : ""; }
+std::string name_of(const ir::Value* value) {
+  return value != nullptr ? value->name() : "";
+}
 
 }  // namespace
 
@@ -80,10 +82,11 @@ void check_table(const CalibrationTable& table, const ir::Model& model) {
   if (table.model_digest.empty() || table.model_digest == digest) return;
   size_t known = 0;
   for (const auto& [name, range] : table.tensors) known += model.graph->find(name) != nullptr;
-  fail(ErrorCode::kBadInput,
-       "the calibration table was made with another model (table {}, model {}; {} of its {} tensors "
-       "are in this model); calibrate this model",
-       table.model_digest, digest, known, table.tensors.size());
+  fail(
+      ErrorCode::kBadInput,
+      "the calibration table was made with another model (table {}, model {}; {} of its {} tensors "
+      "are in this model); calibrate this model",
+      table.model_digest, digest, known, table.tensors.size());
 }
 
 std::vector<std::string> table_warnings(const CalibrationTable& table) {
@@ -93,9 +96,10 @@ std::vector<std::string> table_warnings(const CalibrationTable& table) {
     warnings.push_back(
         range.count == 0
             ? fmt::format("tensor '{}' has no finite element: no range is known", name)
-            : fmt::format("tensor '{}' has {} NaN or infinite elements of {}; its range leaves them "
-                          "out",
-                          name, range.non_finite, range.count + range.non_finite));
+            : fmt::format(
+                  "tensor '{}' has {} NaN or infinite elements of {}; its range leaves them "
+                  "out",
+                  name, range.non_finite, range.count + range.non_finite));
   }
   return warnings;
 }

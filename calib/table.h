@@ -52,7 +52,7 @@ std::vector<std::string> table_warnings(const CalibrationTable& table);
 
 struct CalibrateOptions {
   std::vector<std::string> names;  // values to record; empty: every float tensor
-  int64_t max_samples = 0;  // 0: all; rounded down to whole batches, but at least one
+  int64_t max_samples = 0;         // 0: all; rounded down to whole batches, but at least one
   interp::ExecutorOptions executor;
   std::function<void(int64_t done, int64_t total)> progress;
   // Called with the graph outputs of every run, so that one pass serves statistics and evaluation.

@@ -136,8 +136,9 @@ std::string table_to_json(const CalibrationTable& table) {
   try {
     return json.dump(1) + "\n";
   } catch (const Json::exception&) {
-    fail(ErrorCode::kUnsupported,
-         "a value name of the model is not valid UTF-8 and cannot be stored in a calibration table");
+    fail(
+        ErrorCode::kUnsupported,
+        "a value name of the model is not valid UTF-8 and cannot be stored in a calibration table");
   }
 }
 

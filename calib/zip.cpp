@@ -126,8 +126,7 @@ void check_local_header(const Bytes& bytes, uint64_t local, uint16_t method, Zip
   if (bytes.u32(local) != kLocalSignature) damaged("a member's header is missing");
   const uint16_t name_size = bytes.u16(local + 26);
   const uint16_t extra_size = bytes.u16(local + 28);
-  if (bytes.text(local + kLocalSize, name_size) != entry.name ||
-      bytes.u16(local + 8) != method) {
+  if (bytes.text(local + kLocalSize, name_size) != entry.name || bytes.u16(local + 8) != method) {
     damaged("a member's header contradicts the directory");
   }
   const bool sizes_follow = (bytes.u16(local + 6) & 8u) != 0;  // in a data descriptor

@@ -36,8 +36,10 @@ void put_common(std::string& out, const ZipPart& part, const std::string& stored
   put(out, 0, 2);
   put(out, part.deflate ? 8 : 0, 2);
   put(out, 0, 4);
-  put(out, crc32(0, reinterpret_cast<const Bytef*>(part.bytes.data()),
-                 static_cast<uInt>(part.bytes.size())), 4);
+  put(out,
+      crc32(0, reinterpret_cast<const Bytef*>(part.bytes.data()),
+            static_cast<uInt>(part.bytes.size())),
+      4);
   put(out, stored.size(), 4);
   put(out, part.bytes.size(), 4);
   put(out, part.name.size(), 2);
@@ -75,8 +77,9 @@ ir::Tensor counting(const ir::Dims& dims) {
 
 std::string npy(const std::string& descr, const std::string& shape, const std::string& data,
                 bool fortran, int version) {
-  std::string header = "{'descr': '" + descr + "', 'fortran_order': " +
-                       (fortran ? "True" : "False") + ", 'shape': " + shape + ", }";
+  std::string header = "{'descr': '" + descr +
+                       "', 'fortran_order': " + (fortran ? "True" : "False") +
+                       ", 'shape': " + shape + ", }";
   const size_t preamble = version == 1 ? 10 : 12;
   header.append(63 - (preamble + header.size()) % 64, ' ');
   header += '\n';
@@ -136,8 +139,7 @@ void write_hdf5(const std::filesystem::path& path, const std::function<void(hid_
 
 void put_dataset(hid_t where, const std::string& name, const ir::Tensor& tensor,
                  const std::vector<hsize_t>& chunk, hid_t creation) {
-  const hid_t type =
-      tensor.type() == ir::DataType::kFloat ? H5T_NATIVE_FLOAT : H5T_NATIVE_INT64;
+  const hid_t type = tensor.type() == ir::DataType::kFloat ? H5T_NATIVE_FLOAT : H5T_NATIVE_INT64;
   const std::vector<hsize_t> dims(tensor.dims().begin(), tensor.dims().end());
   const hid_t space = H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr);
   if (creation == H5P_DEFAULT) creation = H5Pcreate(H5P_DATASET_CREATE);

@@ -71,8 +71,9 @@ TEST_F(Hdf5Test, TakesCustomaryNamesForASingleInput) {
   });
   EXPECT_EQ(data->read(1).at("image").tensor.data<float>()[0], 6);
   EXPECT_EQ(data->labels(), (std::vector<int64_t>{0, 1, 2, 3, 4}));
-  EXPECT_EQ(data->notes(), (std::vector<std::string>{"array 'x' is taken for input 'image'",
-                                                     "array 'extra' matches no input and is ignored"}));
+  EXPECT_EQ(data->notes(),
+            (std::vector<std::string>{"array 'x' is taken for input 'image'",
+                                      "array 'extra' matches no input and is ignored"}));
 }
 
 TEST_F(Hdf5Test, StacksSampleGroups) {
@@ -89,16 +90,19 @@ TEST_F(Hdf5Test, StacksSampleGroups) {
 }
 
 TEST_F(Hdf5Test, RefusesWrongNamesWithBothLists) {
-  const std::string message =
-      error([](hid_t file) { put_dataset(file, "picture", counting({5, 2, 3})); });
+  const std::string message = error([](hid_t file) {
+    put_dataset(file, "picture", counting({5, 2, 3}));
+  });
   EXPECT_NE(message.find("no array for input 'image': the model expects 'image' "
                          "tensor(float)[N, 2, 3]; the data hold 'picture' float [5, 2, 3]"),
-            std::string::npos) << message;
+            std::string::npos)
+      << message;
 }
 
 TEST_F(Hdf5Test, SuggestsTheOrderOfAxes) {
-  const std::string message =
-      error([](hid_t file) { put_dataset(file, "image", counting({5, 3, 2})); });
+  const std::string message = error([](hid_t file) {
+    put_dataset(file, "image", counting({5, 3, 2}));
+  });
   EXPECT_NE(message.find("array.transpose(0, 2, 1)"), std::string::npos) << message;
 }
 
@@ -117,7 +121,8 @@ TEST_F(Hdf5Test, RefusesExternalStorage) {
     H5Pset_external(creation, (folder_ / "secret").c_str(), 0, 120);
     const hsize_t dims[] = {5, 2, 3};
     const hid_t space = H5Screate_simple(3, dims, nullptr);
-    H5Dclose(H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Dclose(
+        H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
     H5Sclose(space);
     H5Pclose(creation);
   });
@@ -128,13 +133,16 @@ TEST_F(Hdf5Test, RefusesLinks) {
   EXPECT_NE(error([](hid_t file) {
               put_dataset(file, "original", counting({5, 2, 3}));
               H5Lcreate_soft("/original", file, "image", H5P_DEFAULT, H5P_DEFAULT);
-            }).find("soft link"), std::string::npos);
-  write_hdf5(folder_ / "other.h5",
-             [](hid_t file) { put_dataset(file, "image", counting({5, 2, 3})); });
+            }).find("soft link"),
+            std::string::npos);
+  write_hdf5(folder_ / "other.h5", [](hid_t file) {
+    put_dataset(file, "image", counting({5, 2, 3}));
+  });
   EXPECT_NE(error([&](hid_t file) {
               H5Lcreate_external((folder_ / "other.h5").c_str(), "/image", file, "image",
                                  H5P_DEFAULT, H5P_DEFAULT);
-            }).find("external link"), std::string::npos);
+            }).find("external link"),
+            std::string::npos);
 }
 
 TEST_F(Hdf5Test, EndsOnGroupsThatContainThemselves) {
@@ -149,14 +157,16 @@ TEST_F(Hdf5Test, EndsOnGroupsThatContainThemselves) {
 }
 
 TEST_F(Hdf5Test, RefusesVirtualDatasets) {
-  write_hdf5(folder_ / "other.h5",
-             [](hid_t file) { put_dataset(file, "image", counting({5, 2, 3})); });
+  write_hdf5(folder_ / "other.h5", [](hid_t file) {
+    put_dataset(file, "image", counting({5, 2, 3}));
+  });
   const std::string message = error([&](hid_t file) {
     const hsize_t dims[] = {5, 2, 3};
     const hid_t space = H5Screate_simple(3, dims, nullptr);
     const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_virtual(creation, space, (folder_ / "other.h5").c_str(), "image", space);
-    H5Dclose(H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Dclose(
+        H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
     H5Pclose(creation);
     H5Sclose(space);
   });
@@ -181,7 +191,8 @@ TEST_F(Hdf5Test, RefusesExtentsWithoutData) {
     const hid_t space = H5Screate_simple(3, dims, nullptr);
     const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(creation, 3, chunk);
-    H5Dclose(H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
+    H5Dclose(
+        H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT));
     H5Pclose(creation);
     H5Sclose(space);
   });
@@ -191,21 +202,96 @@ TEST_F(Hdf5Test, RefusesExtentsWithoutData) {
 TEST_F(Hdf5Test, RefusesRanksAbove8AndText) {
   EXPECT_NE(error([](hid_t file) {
               put_dataset(file, "image", counting({1, 1, 1, 1, 1, 1, 1, 1, 1}));
-            }).find("9 dimensions"), std::string::npos);
-  EXPECT_NE(error([](hid_t file) {
-              const hid_t type = H5Tcopy(H5T_C_S1);
-              H5Tset_size(type, 8);
-              const hsize_t dims[] = {5};
-              const hid_t space = H5Screate_simple(1, dims, nullptr);
-              H5Dclose(H5Dcreate2(file, "image", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-              H5Sclose(space);
-              H5Tclose(type);
-            }).find("not integers, bool or floats"), std::string::npos);
+            }).find("9 dimensions"),
+            std::string::npos);
+  EXPECT_NE(
+      error([](hid_t file) {
+        const hid_t type = H5Tcopy(H5T_C_S1);
+        H5Tset_size(type, 8);
+        const hsize_t dims[] = {5};
+        const hid_t space = H5Screate_simple(1, dims, nullptr);
+        H5Dclose(H5Dcreate2(file, "image", type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+        H5Sclose(space);
+        H5Tclose(type);
+      }).find("not integers, bool or floats"),
+      std::string::npos);
+}
+
+// Chunks that claim to be unfiltered but hold too little made HDF5 1.10 read beyond its buffer.
+TEST_F(Hdf5Test, RefusesChunksOfTheWrongSize) {
+  const auto with_chunk = [](const std::vector<uint8_t>& bytes, uint32_t skipped) {
+    return [=](hid_t file) {
+      const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+      const hsize_t dims[] = {512, 2, 3}, start[] = {0, 0, 0};
+      H5Pset_chunk(creation, 3, dims);
+      H5Pset_deflate(creation, 6);
+      const hid_t space = H5Screate_simple(3, dims, nullptr);
+      const hid_t set =
+          H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+      EXPECT_GE(H5Dwrite_chunk(set, H5P_DEFAULT, skipped, start, bytes.size(), bytes.data()), 0);
+      H5Dclose(set);
+      H5Sclose(space);
+      H5Pclose(creation);
+    };
+  };
+  for (const size_t size : {16, 12287, 12289}) {
+    const auto data = open(with_chunk(std::vector<uint8_t>(size, 1), 1));
+    EXPECT_NE(error_of([&] { data->read(511); }).find("is damaged (its size)"), std::string::npos);
+  }
+  auto exact = open(with_chunk(std::vector<uint8_t>(12288, 0), 1));
+  EXPECT_EQ(exact->read(511).at("image").tensor.data<float>()[5], 0);
+  exact.reset();  // HDF5 does not write a file that is open
+  const auto junk = open(with_chunk(std::vector<uint8_t>(100, 7), 0));
+  EXPECT_NE(error_of([&] { junk->read(0); }).find("compressed data"), std::string::npos);
+}
+
+// Chunks that were never written hold the fill value.
+TEST_F(Hdf5Test, FillsUnwrittenChunks) {
+  const auto data = open([](hid_t file) {
+    const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t dims[] = {4, 2, 3}, chunk[] = {2, 2, 3};
+    const float fill = 0.5f;
+    H5Pset_chunk(creation, 3, chunk);
+    H5Pset_fill_value(creation, H5T_NATIVE_FLOAT, &fill);
+    const hid_t space = H5Screate_simple(3, dims, nullptr);
+    const hid_t set =
+        H5Dcreate2(file, "image", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    const std::vector<float> ones(12, 1);
+    const hsize_t start[] = {0, 0, 0};
+    H5Dwrite_chunk(set, H5P_DEFAULT, 0, start, ones.size() * sizeof(float), ones.data());
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(creation);
+  });
+  EXPECT_EQ(data->read(1).at("image").tensor.data<float>()[5], 1);
+  EXPECT_EQ(data->read(2).at("image").tensor.data<float>()[0], 0.5f);
+}
+
+TEST_F(Hdf5Test, RefusesWrongFletcherChecksums) {
+  const auto fill = [](hid_t file) {
+    const hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t chunk[] = {5, 2, 3};
+    H5Pset_chunk(creation, 3, chunk);
+    H5Pset_fletcher32(creation);
+    put_dataset(file, "image", counting({5, 2, 3}), {5, 2, 3}, creation);
+  };
+  EXPECT_EQ(open(fill)->read(0).at("image").tensor.data<float>()[1], 1);
+  std::string bytes = test::read_bytes(path_);
+  const ir::Tensor stored = counting({5, 2, 3});
+  const size_t at =
+      bytes.find(std::string(reinterpret_cast<const char*>(stored.bytes()), stored.byte_size()));
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 5] ^= 4;
+  test::write_bytes(path_, bytes);
+  const auto data = open_dataset(path_, model_);
+  EXPECT_NE(error_of([&] { data->read(0); }).find("its checksum"), std::string::npos);
 }
 
 TEST_F(Hdf5Test, RefusesEmptyDatasets) {
-  EXPECT_NE(error([](hid_t file) { put_dataset(file, "image", counting({0, 2, 3})); })
-                .find("no samples"), std::string::npos);
+  EXPECT_NE(error([](hid_t file) {
+              put_dataset(file, "image", counting({0, 2, 3}));
+            }).find("no samples"),
+            std::string::npos);
 }
 
 TEST_F(Hdf5Test, RefusesTruncatedFilesQuietly) {
@@ -222,7 +308,9 @@ TEST_F(Hdf5Test, RefusesTruncatedFilesQuietly) {
 TEST_F(Hdf5Test, MemoryDoesNotGrowWithSamples) {
   std::vector<size_t> peaks;
   for (const int64_t samples : {16, 4096}) {
-    write_hdf5(path_, [&](hid_t file) { put_dataset(file, "image", counting({samples, 2, 3}), {16, 2, 3}); });
+    write_hdf5(path_, [&](hid_t file) {
+      put_dataset(file, "image", counting({samples, 2, 3}), {16, 2, 3});
+    });
     const size_t before = ir::memory_in_use();
     ir::reset_memory_peak();
     const auto data = open_dataset(path_, model_);

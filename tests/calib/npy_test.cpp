@@ -17,7 +17,8 @@ using test::npy;
 using test::write_bytes;
 
 ir::Model pair_model(const std::string& type = "float") {
-  return test::parse_text_graph("g (" + type + "[N, 3] x) => (" + type + "[N, 3] y) { y = Identity(x) }");
+  return test::parse_text_graph("g (" + type + "[N, 3] x) => (" + type +
+                                "[N, 3] y) { y = Identity(x) }");
 }
 
 class NpyTest : public testing::Test {
@@ -110,7 +111,8 @@ TEST_F(NpyTest, NamesSampleOfNan) {
   ir::Tensor t = counting({4, 3});
   t.mutable_data<float>()[7] = NAN;
   const std::string message = error(npy(t));
-  EXPECT_NE(message.find("nan in sample 2 (element 1 of the sample)"), std::string::npos) << message;
+  EXPECT_NE(message.find("nan in sample 2 (element 1 of the sample)"), std::string::npos)
+      << message;
 }
 
 TEST_F(NpyTest, RefusesDamagedFiles) {
@@ -122,7 +124,8 @@ TEST_F(NpyTest, RefusesDamagedFiles) {
   for (const std::string shape : {"(4)", "(4, 3", "(-4, 3)", "(4 3)", "[4, 3]", "(4, 3) + (1,)",
                                   "(99999999999999999999, 3)", "(0x4, 3)"}) {
     EXPECT_NE(error(npy("<f4", shape, std::string(48, '\0'))).find("header is damaged"),
-              std::string::npos) << shape;
+              std::string::npos)
+        << shape;
   }
   EXPECT_NE(error(npy("<f4", "(4611686018427387904, 3)", "")).find("data 'data.npy'"), 0u);
 }

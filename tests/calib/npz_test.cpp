@@ -35,8 +35,10 @@ class NpzTest : public testing::Test {
 };
 
 TEST_F(NpzTest, ReadsStoredAndDeflatedMembers) {
-  const auto data = open(zip({{"a.npy", a_, false}, {"b.npy", b_, true},
-                              {"labels.npy", npy(ir::Tensor::of<int64_t>({4}, {3, 1, 4, 1})), true}}));
+  const auto data =
+      open(zip({{"a.npy", a_, false},
+                {"b.npy", b_, true},
+                {"labels.npy", npy(ir::Tensor::of<int64_t>({4}, {3, 1, 4, 1})), true}}));
   EXPECT_EQ(data->size(), 4);
   EXPECT_EQ(data->batch(), 1);
   const interp::Feeds feeds = data->read(2);

@@ -21,8 +21,8 @@ class OpenTest : public testing::Test {
     return error_of([&] { open_dataset(path, model_); });
   }
   test::TempFolder folder_;
-  ir::Model model_ = test::parse_text_graph(
-      "g (float[N, 3] x) => (float[N, 3] y) { y = Identity(x) }");
+  ir::Model model_ =
+      test::parse_text_graph("g (float[N, 3] x) => (float[N, 3] y) { y = Identity(x) }");
 };
 
 TEST_F(OpenTest, ExplainsFilesThatAreNoData) {
@@ -76,8 +76,8 @@ TEST_F(OpenTest, FixedBatchLeavesOutAPartialOne) {
   EXPECT_EQ(data->batch(), 2);
   EXPECT_EQ(data->labels()->size(), 4u);
   EXPECT_EQ(data->notes().size(), 1u);
-  EXPECT_TRUE(identical(data->read(2).at("x").tensor,
-                        ir::Tensor::of<float>({2, 3}, {6, 7, 8, 9, 10, 11})));
+  EXPECT_TRUE(
+      identical(data->read(2).at("x").tensor, ir::Tensor::of<float>({2, 3}, {6, 7, 8, 9, 10, 11})));
   write_bytes(folder_ / "short.npy", npy(counting({1, 3})));
   EXPECT_NE(error(folder_ / "short.npy").find("batches of 2 samples"), std::string::npos);
 }
@@ -144,9 +144,11 @@ TEST_F(TestDataSetTest, MatchesInputsByPosition) {
 
 TEST_F(TestDataSetTest, ExplainsWrongNumbersAndShapes) {
   put("test_data_set_0/input_0.pb", counting({1, 4}));
-  EXPECT_NE(error(folder_.path()).find("a tensor of shape [1, 4], but the input takes "
-                                       "tensor(float)[N, 3]"),
-            std::string::npos) << error(folder_.path());
+  EXPECT_NE(error(folder_.path())
+                .find("a tensor of shape [1, 4], but the input takes "
+                      "tensor(float)[N, 3]"),
+            std::string::npos)
+      << error(folder_.path());
   put("test_data_set_0/input_1.pb", counting({1, 4}));
   EXPECT_NE(error(folder_.path()).find("holds 2 files input_K.pb; the model has 1 inputs"),
             std::string::npos);

@@ -62,8 +62,8 @@ TEST(RangeScan, WithoutFiniteElementsTheRangeIsZero) {
 }
 
 TEST(RangeScan, ReadsOtherFloatingTypes) {
-  const TensorRange half = scan_range(
-      ir::Tensor::of<ir::Float16>({2}, {ir::Float16(-1.5f), ir::Float16(2.5f)}));
+  const TensorRange half =
+      scan_range(ir::Tensor::of<ir::Float16>({2}, {ir::Float16(-1.5f), ir::Float16(2.5f)}));
   EXPECT_EQ(half.min, -1.5f);
   EXPECT_EQ(half.max, 2.5f);
   const TensorRange wide = scan_range(ir::Tensor::of<double>({3}, {-3, 4, 1e300}));

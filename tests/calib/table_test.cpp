@@ -65,7 +65,8 @@ TEST(Table, RefusesWhatTheSchemaDoesNotAllow) {
       {"\"x\"", "\"conv \\\"1\\\"/out\""},
   };
   for (const auto& [what, with] : cases) {
-    EXPECT_FALSE(error_of([&, w = what, r = with] { parse_table(replaced(w, r)); }).empty()) << with;
+    EXPECT_FALSE(error_of([&, w = what, r = with] { parse_table(replaced(w, r)); }).empty())
+        << with;
   }
   const std::string good = table_to_json(sample_table());
   for (size_t size = 0; size + 2 < good.size(); size += 3) {

@@ -100,6 +100,9 @@ def check_npz(check, model, x, np):
         check.equal("npz, Fortran, " + label, model, path, {"x": x}, labels)
         save(path, x)
         check.equal("npz, arr_0, " + label, model, path, {"x": x})
+    out, _ = check.read(model, path)  # written by fettle, with zip64 fields
+    out.rename(path)
+    check.equal("npz, written by fettle", model, path, {"x": x})
 
 
 def check_hdf5(check, model, x, np, h5py):
