@@ -25,6 +25,7 @@ std::span<const OpDef> recurrent_ops();       // LSTM, GRU, RNN
 std::span<const OpDef> reduction_ops();       // Reduce*, ArgMax, ArgMin, CumSum
 std::span<const OpDef> resize_ops();          // Resize, Upsample, DepthToSpace, SpaceToDepth
 std::span<const OpDef> sorting_ops();         // TopK, NonMaxSuppression
+std::span<const OpDef> sequence_ops();        // SequenceAt, SplitToSequence, Optional, ...
 std::span<const OpDef> softmax_ops();         // Softmax, LogSoftmax, Hardmax
 std::span<const OpDef> unary_ops();           // Abs, Exp, Sqrt, Sin, Erf, Round, ...
 std::span<const OpDef> view_ops();            // Reshape, Flatten, Squeeze, Unsqueeze, Identity, Dropout

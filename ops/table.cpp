@@ -20,7 +20,8 @@ std::vector<OpDef> joined() {
        {activation_ops(), arithmetic_ops(), cast_ops(), control_flow_ops(), convolution_ops(),
         generator_ops(), indexing_ops(), logic_ops(), matrix_ops(), movement_ops(),
         normalization_ops(), pooling_ops(), quantization_ops(), quantized_ops(), recurrent_ops(),
-        reduction_ops(), resize_ops(), sorting_ops(), softmax_ops(), unary_ops(), view_ops()}) {
+        reduction_ops(), resize_ops(), sequence_ops(), sorting_ops(), softmax_ops(), unary_ops(),
+        view_ops()}) {
     rows.insert(rows.end(), family.begin(), family.end());
   }
   std::sort(rows.begin(), rows.end(),

@@ -1,9 +1,13 @@
 #include "ops/conformance_cases.h"
 
 #include <fmt/format.h>
+#include <onnx/onnx-data_pb.h>
+#include <onnx/onnx_pb.h>
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 #include "ir/io.h"
 #include "ops/table.h"
@@ -65,6 +69,47 @@ Tolerance tolerance_of(ir::DataType type) {
   }
 }
 
+ir::Tensor to_tensor(const onnx::TensorProto& proto) {
+  onnx::ModelProto holder;
+  holder.set_ir_version(8);
+  holder.add_opset_import()->set_version(17);
+  holder.mutable_graph()->set_name("holder");
+  *holder.mutable_graph()->add_initializer() = proto;
+  holder.mutable_graph()->mutable_initializer(0)->set_name("value");
+  return *ir::parse_model(holder.SerializeAsString()).graph->constants().at(0)->constant();
+}
+
+ops::RuntimeValue to_value(const onnx::SequenceProto& proto) {
+  std::vector<ops::RuntimeValue> items;
+  for (const auto& tensor : proto.tensor_values()) items.emplace_back(to_tensor(tensor));
+  for (const auto& inner : proto.sequence_values()) items.push_back(to_value(inner));
+  return ops::RuntimeValue::sequence(std::move(items));
+}
+
+ops::RuntimeValue to_value(const onnx::OptionalProto& proto) {
+  std::vector<ops::RuntimeValue> content;
+  if (proto.has_tensor_value()) content.emplace_back(to_tensor(proto.tensor_value()));
+  if (proto.has_sequence_value()) content.push_back(to_value(proto.sequence_value()));
+  return ops::RuntimeValue::optional(std::move(content));
+}
+
+// A stored value of the type that the model declares for it.
+ops::RuntimeValue load_value(const std::filesystem::path& path, const ir::Type& type) {
+  if (type.kind != ir::Type::Kind::kSequence && type.kind != ir::Type::Kind::kOptional) {
+    return ir::read_tensor(path);
+  }
+  std::ifstream file(path, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (type.kind == ir::Type::Kind::kSequence) {
+    onnx::SequenceProto proto;
+    proto.ParseFromString(bytes);
+    return to_value(proto);
+  }
+  onnx::OptionalProto proto;
+  proto.ParseFromString(bytes);
+  return to_value(proto);
+}
+
 std::string shown(const ir::Tensor& t) {
   return fmt::format("{}{}", ir::data_type_name(t.type()), ir::to_string(t.dims()));
 }
@@ -93,33 +138,42 @@ std::optional<std::string> unclaimed_operator(const ir::Model& model) {
   return std::nullopt;
 }
 
-std::optional<std::string> unsupported_data(const ir::Model& model) {
-  for (const auto* values : {&model.graph->inputs(), &model.graph->outputs()}) {
-    for (const ir::Value* value : *values) {
-      if (value->type.known() && !value->type.is_tensor()) return "sequence or optional data";
-    }
-  }
-  return std::nullopt;
-}
-
 interp::Feeds load_feeds(const ir::Model& model, const std::filesystem::path& data_set) {
   interp::Feeds feeds;
   size_t next = 0;
   for (const ir::Value* input : model.graph->inputs()) {
     if (input->has_initializer()) continue;
     const auto path = data_set / fmt::format("input_{}.pb", next++);
-    if (std::filesystem::exists(path)) feeds[input->name()] = ir::read_tensor(path);
+    if (std::filesystem::exists(path)) feeds[input->name()] = load_value(path, input->type);
   }
   return feeds;
 }
 
-std::vector<ir::Tensor> load_outputs(const std::filesystem::path& data_set) {
-  std::vector<ir::Tensor> outputs;
-  for (size_t i = 0;; ++i) {
-    const auto path = data_set / fmt::format("output_{}.pb", i);
-    if (!std::filesystem::exists(path)) return outputs;
-    outputs.push_back(ir::read_tensor(path));
+std::vector<ops::RuntimeValue> load_outputs(const ir::Model& model,
+                                            const std::filesystem::path& data_set) {
+  std::vector<ops::RuntimeValue> outputs;
+  for (const ir::Value* output : model.graph->outputs()) {
+    const auto path = data_set / fmt::format("output_{}.pb", outputs.size());
+    if (!std::filesystem::exists(path)) break;
+    outputs.push_back(load_value(path, output->type));
   }
+  return outputs;
+}
+
+std::optional<std::string> difference(const ops::RuntimeValue& actual,
+                                      const ops::RuntimeValue& expected, double slack) {
+  if (actual.kind != expected.kind) return "another kind of value";
+  if (actual.is_tensor()) return difference(actual.tensor, expected.tensor, slack);
+  if (expected.items == nullptr) return std::nullopt;
+  if (actual.items == nullptr || actual.items->size() != expected.items->size()) {
+    return fmt::format("expected {} entries", expected.items->size());
+  }
+  for (size_t i = 0; i < expected.items->size(); ++i) {
+    if (auto what = difference((*actual.items)[i], (*expected.items)[i], slack)) {
+      return fmt::format("entry {}: {}", i, *what);
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> difference(const ir::Tensor& actual, const ir::Tensor& expected,

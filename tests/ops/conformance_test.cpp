@@ -48,12 +48,11 @@ std::optional<std::string> run_case(const ir::Model& model, const ConformanceCas
                                     const interp::ExecutorOptions& options, double slack) {
   interp::Executor executor(model, options);
   for (const auto& data_set : data_sets(test_case)) {
-    const auto expected = load_outputs(data_set);
+    const auto expected = load_outputs(model, data_set);
     const auto actual = executor.run(load_feeds(model, data_set));
-    if (actual.size() < expected.size()) return "too few outputs";
+    if (expected.empty() || actual.size() < expected.size()) return "too few outputs";
     for (size_t i = 0; i < expected.size(); ++i) {
-      if (!actual[i].is_tensor()) return fmt::format("output {} is no tensor", i);
-      if (auto what = difference(actual[i].tensor, expected[i], slack)) {
+      if (auto what = difference(actual[i], expected[i], slack)) {
         return fmt::format("output {}: {}", i, *what);
       }
     }
@@ -66,7 +65,6 @@ void add_case(const ConformanceCase& test_case, const interp::ExecutorOptions& o
   try {
     const ir::Model model = ir::read_model(test_case.folder / "model.onnx");
     std::optional<std::string> reason = unclaimed_operator(model);
-    if (!reason) reason = unsupported_data(model);
     if (!reason && data_sets(test_case).empty()) reason = "no data";
     if (!reason && kExceptions.contains(test_case.name)) reason = kExceptions.at(test_case.name);
     if (reason) {
