@@ -7,8 +7,11 @@
 #include "interp/channel_affine.h"
 #include "interp/concat.h"
 #include "interp/convolution.h"
+#include "interp/integer_convolution.h"
+#include "interp/integer_product.h"
 #include "interp/matrix_product.h"
 #include "interp/pooling.h"
+#include "interp/quantize.h"
 #include "interp/unary.h"
 
 namespace fettle::interp {
@@ -30,6 +33,7 @@ constexpr std::array kRows{
     Row{"Concat", accelerate_concat},
     Row{"Conv", accelerate_conv},
     Row{"ConvTranspose", accelerate_conv_transpose},
+    Row{"DequantizeLinear", accelerate_dequantize},
     Row{"Div", accelerate_binary},
     Row{"Erf", accelerate_unary},
     Row{"Exp", accelerate_unary},
@@ -39,9 +43,13 @@ constexpr std::array kRows{
     Row{"HardSwish", accelerate_unary},
     Row{"LeakyRelu", accelerate_unary},
     Row{"MatMul", accelerate_matmul},
+    Row{"MatMulInteger", accelerate_matmul_integer},
     Row{"MaxPool", accelerate_max_pool},
     Row{"Mul", accelerate_binary},
     Row{"Neg", accelerate_unary},
+    Row{"QLinearConv", accelerate_qlinear_conv},
+    Row{"QLinearMatMul", accelerate_qlinear_matmul},
+    Row{"QuantizeLinear", accelerate_quantize},
     Row{"Relu", accelerate_unary},
     Row{"Sigmoid", accelerate_unary},
     Row{"Sqrt", accelerate_unary},

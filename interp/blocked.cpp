@@ -49,21 +49,20 @@ dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block) {
   return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, kTags[row][dims.size() - 3]);
 }
 
-dnnl::memory::desc channels_last_desc(const ir::Dims& dims) {
+dnnl::memory::desc channels_last_desc(const ir::Dims& dims, ir::DataType type) {
   using tag = dnnl::memory::format_tag;
   FETTLE_ASSERT(dims.size() >= 3 && dims.size() <= 5);
   static constexpr tag kTags[] = {tag::nwc, tag::nhwc, tag::ndhwc};
-  return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, kTags[dims.size() - 3]);
+  return dnnl::memory::desc(dims, dnnl_type(type), kTags[dims.size() - 3]);
 }
 
 std::optional<ChannelLayout> channel_layout(const Blocked& blocked) {
   const ir::Dims dims = blocked.dims();
-  if (blocked.type != ir::DataType::kFloat || dims.size() < 3 || dims.size() > 5) {
-    return std::nullopt;
-  }
+  if (dims.size() < 3 || dims.size() > 5) return std::nullopt;
   ChannelLayout layout{dims[0], dims[1], 1, 1, dims[1]};
   for (size_t i = 2; i < dims.size(); ++i) layout.positions *= dims[i];
-  if (blocked.desc == channels_last_desc(dims)) return layout;
+  if (blocked.desc == channels_last_desc(dims, blocked.type)) return layout;
+  if (blocked.type != ir::DataType::kFloat) return std::nullopt;
   for (const int64_t block : {int64_t{16}, int64_t{8}, int64_t{4}}) {
     if (blocked.desc != channel_blocked_desc(dims, block)) continue;
     layout.block = block;

@@ -35,7 +35,7 @@ dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type);
 // axes.
 dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block);
 
-// Float layouts [N, groups, spatial..., block] in which channel c is lane c % block of group c / block:
+// Layouts [N, groups, spatial..., block] in which channel c is lane c % block of group c / block:
 // channels-blocked ones and channels-last (one group of all channels).
 struct ChannelLayout {
   int64_t batch = 0;
@@ -46,8 +46,8 @@ struct ChannelLayout {
 };
 // Nothing when the layout is none of these.
 std::optional<ChannelLayout> channel_layout(const Blocked& blocked);
-// Descriptor of channels-last float data; `dims` has 3 to 5 axes.
-dnnl::memory::desc channels_last_desc(const ir::Dims& dims);
+// Descriptor of channels-last data; `dims` has 3 to 5 axes.
+dnnl::memory::desc channels_last_desc(const ir::Dims& dims, ir::DataType type);
 // True when the layout holds more elements than the dims.
 bool is_padded(const dnnl::memory::desc& desc);
 

@@ -1,10 +1,11 @@
 #include "interp/convolution.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "interp/convolution_geometry.h"
 #include "interp/packed_weights.h"
 #include "interp/shape_cache.h"
-#include "ops/window.h"
 
 namespace fettle::interp {
 namespace {
@@ -21,33 +22,8 @@ struct Compiled {
   memory::desc scratchpad;
 };
 
-// The shapes of one call in oneDNN's terms.
-struct Geometry {
-  memory::dims src, weights, bias, dst;
-  memory::dims strides, dilations, pads_begin, pads_end;
-  memory::desc weights_plain;  // the ONNX weights under the dims `weights`
-};
-
 bool all_positive(const ir::Dims& dims) {
   return std::all_of(dims.begin(), dims.end(), [](int64_t d) { return d > 0; });
-}
-
-// [M, C/g, k...] as [g, M/g, C/g, k...]; of a transposed convolution [C, M/g, k...] as
-// [g, M/g, C/g, k...] with the two channel axes exchanged.
-memory::desc weights_desc(const ir::Dims& w, int64_t group, bool transposed, memory::dims& dims) {
-  dims = {group, w[0] / group, w[1]};
-  dims.insert(dims.end(), w.begin() + 2, w.end());
-  memory::dims strides(dims.size(), 1);
-  for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
-  if (transposed) {
-    std::swap(dims[1], dims[2]);
-    std::swap(strides[1], strides[2]);
-  }
-  if (group == 1) {
-    dims.erase(dims.begin());
-    strides.erase(strides.begin());
-  }
-  return memory::desc(dims, memory::data_type::f32, strides);
 }
 
 class Convolution : public AcceleratedKernel {
@@ -59,7 +35,7 @@ class Convolution : public AcceleratedKernel {
     if (!accepts(call)) return false;
     const ir::Dims x = *call.dims(0);
     const ir::Tensor& w = *call.tensor(1);
-    Geometry g = geometry(x, w.dims());
+    ConvolutionGeometry g = convolution_geometry(node_, x, w.dims(), options_.transposed);
     if (!all_positive(g.dst)) return false;
     if (options_.residual && *call.dims(3) != g.dst) return false;
     const bool bias = call.has(2);
@@ -83,28 +59,6 @@ class Convolution : public AcceleratedKernel {
            all_positive(w);
   }
 
-  Geometry geometry(const ir::Dims& x, const ir::Dims& w) const {
-    Geometry g;
-    const bool transposed = options_.transposed;
-    const ops::Window window = transposed ? ops::conv_transpose_window(node_, x, w)
-                                          : ops::conv_window(node_, x, w);
-    g.src = x;
-    g.dst = transposed ? ops::conv_transpose_output_dims(window, x, w)
-                       : ops::conv_output_dims(window, x, w);
-    g.weights_plain = weights_desc(w, window.group, transposed, g.weights);
-    g.strides = window.strides;
-    g.pads_begin = window.pads_begin;
-    for (size_t i = 0; i < window.rank(); ++i) {
-      g.dilations.push_back(window.dilations[i] - 1);
-      // The end padding that the last output position really needs.
-      const int64_t large = transposed ? window.output[i] : window.input[i];
-      const int64_t small = transposed ? window.input[i] : window.output[i];
-      g.pads_end.push_back((small - 1) * window.strides[i] + window.extent(i) - large -
-                           window.pads_begin[i]);
-    }
-    return g;
-  }
-
   dnnl::primitive_attr attributes() const {
     dnnl::primitive_attr attr = scratch_attr();
     dnnl::post_ops post;
@@ -118,7 +72,7 @@ class Convolution : public AcceleratedKernel {
   }
 
   // Null when oneDNN has no implementation. Weights already packed keep their layout.
-  std::unique_ptr<Compiled> compile(const Geometry& g, bool constant_weights) {
+  std::unique_ptr<Compiled> compile(const ConvolutionGeometry& g, bool constant_weights) {
     const memory::desc* held = constant_weights ? weights_.layout() : nullptr;
     if (held != nullptr) {
       if (auto compiled = try_compile(g, *held)) return compiled;
@@ -126,7 +80,7 @@ class Convolution : public AcceleratedKernel {
     return try_compile(g, any_desc(g.weights, kFloat));
   }
 
-  std::unique_ptr<Compiled> try_compile(const Geometry& g, const memory::desc& weights) const {
+  std::unique_ptr<Compiled> try_compile(const ConvolutionGeometry& g, const memory::desc& weights) const {
     try {
       return options_.transposed ? compile_transposed(g, weights) : compile_forward(g, weights);
     } catch (const dnnl::error&) {
@@ -141,7 +95,7 @@ class Convolution : public AcceleratedKernel {
                                                pd.scratchpad_desc()});
   }
 
-  std::unique_ptr<Compiled> compile_forward(const Geometry& g, const memory::desc& weights) const {
+  std::unique_ptr<Compiled> compile_forward(const ConvolutionGeometry& g, const memory::desc& weights) const {
     using Conv = dnnl::convolution_forward;
     const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
     const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
@@ -151,7 +105,7 @@ class Convolution : public AcceleratedKernel {
     return finish(pd, Conv(pd));
   }
 
-  std::unique_ptr<Compiled> compile_transposed(const Geometry& g,
+  std::unique_ptr<Compiled> compile_transposed(const ConvolutionGeometry& g,
                                                const memory::desc& weights) const {
     using Deconv = dnnl::deconvolution_forward;
     const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
@@ -179,11 +133,11 @@ class Convolution : public AcceleratedKernel {
     return out;
   }
 
-  void execute_on(Call& call, const Compiled& compiled, const Geometry& g, const ir::Tensor& w) {
+  void execute_on(Call& call, const Compiled& compiled, const ConvolutionGeometry& g, const ir::Tensor& w) {
     Blocked converted;
     const memory src = in_layout(call, 0, compiled.src, converted);
     const memory weights =
-        weights_.get(w, g.weights_plain, compiled.weights, call.is_constant(1));
+        weights_.get(w, g.weights_desc(kFloat), compiled.weights, call.is_constant(1));
     Blocked out = options_.residual ? residual_storage(call, compiled.dst)
                                     : allocate_blocked(compiled.dst, kFloat);
     std::unordered_map<int, memory> arguments{

@@ -38,7 +38,7 @@ class Planner {
   void add_step(const ir::Node& node, Fusion* fusion, GraphPlan& out);
   void choose_kernel(Member& member);
   Member make_member(const ir::Node& node);
-  bool precompute(const ir::Node& node, bool quantization);
+  bool precompute(const ir::Node& node, bool after_fusion);
   Operand resolve(const ir::Value* value);
   const ops::RuntimeValue* default_of(const ir::Value& input) {
     const ops::RuntimeValue* constant = constant_of(input);
@@ -131,14 +131,15 @@ Member Planner::make_member(const ir::Node& node) {
 
 // Computes a node whose operands are all constant while planning; in exact mode this is done for
 // Constant nodes only. A node that fails stays in the plan: it may never be reached.
-bool Planner::precompute(const ir::Node& node, bool quantization) {
+bool Planner::precompute(const ir::Node& node, bool after_fusion) {
   if (options_.exact && !node.is("Constant")) return false;
   const auto known = [&](const ir::Value* v) { return v == nullptr || constant_of(*v) != nullptr; };
   if (!std::all_of(node.inputs().begin(), node.inputs().end(), known)) return false;
   if (!node.subgraphs().empty()) return false;
   Member member = bare_member(model_, node);
   if (ops::has_fact(member.op, ops::kRandom)) return false;
-  if (ops::has_fact(member.op, ops::kQuantization) && !quantization) return false;
+  // Fusions look for the DequantizeLinear of weights; those left over are computed afterwards.
+  if (node.is("DequantizeLinear") && !after_fusion) return false;
   for (const ir::Value* input : node.inputs()) {
     member.inputs.push_back(input == nullptr ? Operand{} : Operand{constant_of(*input), 0, kNoSlot});
   }

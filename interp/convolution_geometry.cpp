@@ -1,0 +1,51 @@
+#include "interp/convolution_geometry.h"
+
+#include "ops/window.h"
+
+namespace fettle::interp {
+namespace {
+
+// [M, C/g, k...] as [g, M/g, C/g, k...]; of a transposed convolution [C, M/g, k...] as
+// [g, M/g, C/g, k...] with the two channel axes exchanged.
+void set_weights(ConvolutionGeometry& g, const ir::Dims& w, int64_t group, bool transposed) {
+  g.weights = {group, w[0] / group, w[1]};
+  g.weights.insert(g.weights.end(), w.begin() + 2, w.end());
+  g.weights_strides.assign(g.weights.size(), 1);
+  for (size_t i = g.weights.size(); i-- > 1;) {
+    g.weights_strides[i - 1] = g.weights_strides[i] * g.weights[i];
+  }
+  if (transposed) {
+    std::swap(g.weights[1], g.weights[2]);
+    std::swap(g.weights_strides[1], g.weights_strides[2]);
+  }
+  if (group == 1) {
+    g.weights.erase(g.weights.begin());
+    g.weights_strides.erase(g.weights_strides.begin());
+  }
+}
+
+}  // namespace
+
+ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x,
+                                         const ir::Dims& w, bool transposed) {
+  ConvolutionGeometry g;
+  const ops::Window window = transposed ? ops::conv_transpose_window(node, x, w)
+                                        : ops::conv_window(node, x, w);
+  g.src = x;
+  g.dst = transposed ? ops::conv_transpose_output_dims(window, x, w)
+                     : ops::conv_output_dims(window, x, w);
+  set_weights(g, w, window.group, transposed);
+  g.strides = window.strides;
+  g.pads_begin = window.pads_begin;
+  for (size_t i = 0; i < window.rank(); ++i) {
+    g.dilations.push_back(window.dilations[i] - 1);
+    // The end padding that the last output position really needs.
+    const int64_t large = transposed ? window.output[i] : window.input[i];
+    const int64_t small = transposed ? window.input[i] : window.output[i];
+    g.pads_end.push_back((small - 1) * window.strides[i] + window.extent(i) - large -
+                         window.pads_begin[i]);
+  }
+  return g;
+}
+
+}  // namespace fettle::interp
