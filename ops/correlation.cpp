@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ops/checked.h"
 #include "ops/real_elements.h"
 
 namespace fettle::ops {
@@ -29,6 +30,12 @@ Window merged(const Window& window) {
   one.input = one.output = {ir::element_count(window.input)};
   one.group = window.group;
   return one;
+}
+
+// The window of a convolution without channels, whose kernel extents no memory backs.
+Window without_taps(Window window) {
+  std::fill(window.kernel.begin(), window.kernel.end(), 1);
+  return window;
 }
 
 // Lists the runs of one output row (all positions along the last axis) at a time.
@@ -129,15 +136,16 @@ void correlate_map(Rows& rows, const double* x, int64_t x_map, const double* w, 
 
 void convolve(const Window& window, const ir::Dims& x, const ir::Dims& w, const LoadOperand& load_x,
               const LoadOperand& load_w, const StoreMap& store) {
-  const Window flat = merged(window);
-  Rows rows(flat);
+  if (x[0] == 0 || w[0] == 0) return;
   const int64_t channels = w[1];
   const int64_t maps = w[0] / window.group;
   const int64_t x_map = ir::element_count(window.input);
   const int64_t taps = ir::element_count(window.kernel);
   const int64_t y_map = ir::element_count(window.output);
-  ir::Tensor x_scratch = scratch_doubles(channels * x_map);
-  ir::Tensor w_scratch = scratch_doubles(channels * taps);
+  const Window flat = merged(channels == 0 ? without_taps(window) : window);
+  Rows rows(flat);
+  ir::Tensor x_scratch = scratch_doubles(checked_mul(channels, x_map));
+  ir::Tensor w_scratch = scratch_doubles(checked_mul(channels, taps));
   ir::Tensor y_scratch = scratch_doubles(y_map);
   double* in = x_scratch.mutable_data<double>().data();
   double* weights = w_scratch.mutable_data<double>().data();
@@ -158,16 +166,17 @@ void convolve(const Window& window, const ir::Dims& x, const ir::Dims& w, const 
 void convolve_transposed(const Window& window, const ir::Dims& x, const ir::Dims& w,
                          const LoadOperand& load_x, const LoadOperand& load_w,
                          const StoreMap& store) {
-  // The adjoint: the rows of the convolution that maps the output back to the input.
-  Window adjoint = window;
-  std::swap(adjoint.input, adjoint.output);
-  Rows rows(adjoint);
+  if (x[0] == 0 || w[1] == 0) return;
   const int64_t maps = w[1];
   const int64_t channels = x[1] / window.group;
   const int64_t x_map = ir::element_count(window.input);
   const int64_t taps = ir::element_count(window.kernel);
-  ir::Tensor x_scratch = scratch_doubles(channels * x_map);
-  ir::Tensor w_scratch = scratch_doubles(taps);
+  // The adjoint: the rows of the convolution that maps the output back to the input.
+  Window adjoint = channels == 0 ? without_taps(window) : window;
+  std::swap(adjoint.input, adjoint.output);
+  Rows rows(adjoint);
+  ir::Tensor x_scratch = scratch_doubles(checked_mul(channels, x_map));
+  ir::Tensor w_scratch = scratch_doubles(channels == 0 ? 0 : taps);
   ir::Tensor y_scratch = scratch_doubles(ir::element_count(window.output));
   double* in = x_scratch.mutable_data<double>().data();
   double* weights = w_scratch.mutable_data<double>().data();

@@ -1,6 +1,7 @@
 #include "ops/matmul_shape.h"
 
 #include "ir/error.h"
+#include "ops/checked.h"
 #include "ops/convolution.h"
 #include "ops/kernel_context.h"
 
@@ -15,7 +16,7 @@ Dims without_matrix(const Dims& dims) {
 // For each element of shape `to` the index of the element of `from` broadcast to it.
 std::vector<int64_t> broadcast_indices(const ir::Dims& from, const ir::Dims& to) {
   const std::vector<int64_t> strides = broadcast_strides(from, to);
-  ir::require_memory(static_cast<size_t>(ir::element_count(to)) * sizeof(int64_t));
+  ir::require_memory(static_cast<size_t>(checked_mul(ir::element_count(to), sizeof(int64_t))));
   std::vector<int64_t> out(static_cast<size_t>(ir::element_count(to)));
   for (size_t i = 0; i < out.size(); ++i) {
     auto rest = static_cast<int64_t>(i);

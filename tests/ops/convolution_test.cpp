@@ -122,6 +122,19 @@ TEST(ConvInteger, ZeroPointsArePaddingAndPerChannel) {
   EXPECT_EQ(elements<int32_t>(y), (std::vector<int32_t>{10, 10, 10, 10}));
 }
 
+TEST(Conv, EmptyTensors) {
+  const auto run = [](const char* name, ir::Dims x, ir::Dims w) {
+    return run_operator(
+        {.name = name, .attributes = with(Attribute("pads", Ints{1 << 30, 1 << 30}))},
+        {Tensor(ir::DataType::kFloat, std::move(x)),
+         Tensor(ir::DataType::kFloat, std::move(w))})[0];
+  };
+  constexpr int64_t kHuge = (1LL << 31) - 1;  // a kernel of no elements takes no memory
+  EXPECT_EQ(run("Conv", {1, 1, 2}, {0, 1, kHuge}).size(), 0);
+  EXPECT_EQ(run("Conv", {0, 1, 2}, {1, 1, 1}).size(), 0);
+  EXPECT_EQ(elements<float>(run("Conv", {1, 0, 0}, {1, 0, kHuge})), std::vector<float>({0, 0}));
+}
+
 TEST(Conv, RefusesWrongOperands) {
   const Tensor x = pattern({1, 2, 4}, 0);
   EXPECT_THROW(run_operator({.name = "Conv"}, {x, pattern({1, 3, 1}, 0)}), Error);
