@@ -116,6 +116,10 @@ void infer_unique(InferContext& ctx) {
 
 void unique(KernelContext& ctx) {
   const ir::Tensor& given = ctx.input(0);
+  if (ir::is_sub_byte(given.type())) {
+    fail(ErrorCode::kUnsupported, "expected elements of at least one byte, found {}",
+         ir::data_type_name(given.type()));
+  }
   const bool by_axis = ctx.node().has_attribute("axis");
   const ir::Tensor in = by_axis ? given : given.reshaped({given.size()});
   const auto axis = static_cast<size_t>(
