@@ -7,8 +7,9 @@
 // Expressions are computed by the reference kernels without touching the graph; only what other
 // nodes read is stored, so that large intermediates cost nothing.
 //
-// Conditions: growth = bytes(stored) - bytes(constants that die with it) must fit the budget; small
-// integer tensors (shapes, axes, indices) always do. The result is no graph output.
+// Conditions: growth = bytes(stored) - bytes(constants that die with it) must fit the budget, for a
+// connected group of nodes as a whole, else for each node; small integer tensors (shapes, axes,
+// indices) always do. The result is no graph output.
 // Never folded: quantization operators (their weights would become float again), random operators,
 // operators with subgraphs, unknown operators, and defaults of graph inputs.
 // Traps: ConstantOfShape, Expand and Tile are compact and fold into something huge; a Constant that
@@ -19,10 +20,10 @@
 
 #include "ir/error.h"
 #include "ops/dims.h"
-#include "ops/infer_merge.h"
 #include "ops/table.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
+#include "passes/shape_contents.h"
 
 namespace fettle::passes {
 namespace {
@@ -43,17 +44,41 @@ bool is_small_ints(const ir::Tensor& tensor) {
          tensor.size() <= kShapeElements;
 }
 
+// Disjoint sets of nodes (union-find).
+class FoldGroups {
+ public:
+  void add(const ir::Node* node) { parents_.try_emplace(node, node); }
+  void join(const ir::Node* a, const ir::Node* b) {
+    add(b);
+    parents_[of(a)] = of(b);
+  }
+  const ir::Node* of(const ir::Node* node) {
+    while (parents_.at(node) != node) {
+      parents_[node] = parents_.at(parents_.at(node));
+      node = parents_.at(node);
+    }
+    return node;
+  }
+
+ private:
+  std::unordered_map<const ir::Node*, const ir::Node*> parents_;
+};
+
 // Folds within one graph.
 class Folder {
  public:
-  Folder(PassContext& context, ir::Graph& graph) : context_(context), graph_(graph) {}
+  Folder(PassContext& context, ir::Graph& graph)
+      : context_(context), graph_(graph),
+        contents_(context, [this](const ir::Value* v) { return known(v); }) {}
 
   int64_t run() {
     for (ir::Node& node : graph_.nodes()) {
       if (evaluate(node)) evaluated_.push_back(&node);
     }
     folded_.insert(evaluated_.begin(), evaluated_.end());
-    for (size_t i = evaluated_.size(); i-- > 0;) decide(*evaluated_[i]);
+    keep_outputs();
+    const std::unordered_set<const ir::Node*> contested = over_budget();
+    for (size_t i = evaluated_.size(); i-- > 0;) decide(*evaluated_[i], contested);
     for (const ir::Node* node : stored_) store(*node);
     return erase_folded();
   }
@@ -161,54 +186,23 @@ class Folder {
     return true;
   }
 
-  // Facts that inference has about an operand.
-  ops::ValueFacts facts_of(const ir::Value& value) const {
-    const auto it = partial_.find(&value);
-    if (it != partial_.end()) return it->second;
-    ops::ValueFacts facts;
-    facts.type = ops::sanitized(value.type);
-    if (const ir::Tensor* tensor = known(&value)) {
-      facts.type = ir::Type::tensor(tensor->type(), ir::shape_of(tensor->dims()));
-      facts.constant = tensor;
-    }
-    return facts;
-  }
-
-  // Contents of a shape-like output by the operator's inference rule, which knows extents where the
-  // data is unknown.
+  // Contents of a shape-like output, when all of them follow from known extents.
   bool infer_contents(const ir::Node& node, const ops::OpDef& op) {
-    const ir::Value* out = node.output(0);
-    const ir::Shape* shape = shape_of(out);
-    if (op.infer == nullptr || node.outputs().size() != 1 || shape == nullptr ||
-        shape->size() > 1 || !ir::is_integer(out->type.element)) {
-      return false;
-    }
-    std::vector<ops::ValueFacts> facts;
-    facts.reserve(node.inputs().size());
-    std::vector<const ops::ValueFacts*> inputs;
-    for (const ir::Value* v : node.inputs()) {
-      if (v != nullptr) facts.push_back(facts_of(*v));
-      inputs.push_back(v != nullptr ? &facts.back() : nullptr);
-    }
-    ops::InferContext infer(node, context_.opset(node), std::move(inputs), nullptr);
-    op.infer(infer);
-    ops::ValueFacts& found = infer.outputs()[0];
-    if (!found.ints) return false;
+    const ops::Ints* found = contents_.infer(node, op);
+    if (found == nullptr) return false;
     std::vector<int64_t> elements;
-    for (const ir::Dim& d : *found.ints) {
-      if (const auto element = ops::int_value(d)) elements.push_back(*element);
+    for (const ir::Dim& d : *found) {
+      const auto element = ops::int_value(d);
+      if (!element) return false;
+      elements.push_back(*element);
     }
-    const bool complete = elements.size() == found.ints->size() &&
-                          (shape->empty() ? elements.size() == 1 : true);
-    if (complete) {
-      if (auto tensor = integers(out->type.element, shape->empty(), elements)) {
-        keep(*out, std::move(*tensor), 0);
-        return true;
-      }
-    }
-    found.type = ops::sanitized(out->type);
-    partial_[out] = std::move(found);
-    return false;
+    const ir::Value& out = *node.output(0);
+    const bool scalar = out.type.shape->empty();
+    if (scalar && elements.size() != 1) return false;
+    auto tensor = integers(out.type.element, scalar, elements);
+    if (!tensor) return false;
+    keep(out, std::move(*tensor), 0);
+    return true;
   }
 
   static std::optional<ir::Tensor> integers(ir::DataType type, bool scalar,
@@ -226,34 +220,99 @@ class Folder {
                        [this](const ir::Use& use) { return !folded_.contains(use.node); });
   }
 
+  // Nodes that give a graph output stay.
+  void keep_outputs() {
+    for (const ir::Node* node : evaluated_) {
+      for (const ir::Value* v : node->outputs()) {
+        if (v != nullptr && v->is_graph_output()) folded_.erase(node);
+      }
+    }
+  }
+
+  // Groups of nodes that are connected, also by a constant of some size that they share. What such
+  // a group stores and what dies with it can be weighed as a whole.
+  FoldGroups groups() const {
+    constexpr size_t kWorthSharing = 256;  // bytes
+    FoldGroups groups;
+    for (const ir::Node* node : evaluated_) {
+      if (!folded_.contains(node)) continue;
+      groups.add(node);
+      for (const ir::Value* v : node->inputs()) {
+        if (v == nullptr) continue;
+        if (folded_.contains(v->producer())) groups.join(node, v->producer());
+        if (v->constant() == nullptr || v->constant()->byte_size() < kWorthSharing) continue;
+        for (const ir::Use& use : v->uses()) {
+          if (folded_.contains(use.node)) groups.join(node, use.node);
+        }
+      }
+    }
+    return groups;
+  }
+
+  // True when nothing reads the constant once the folded nodes are gone.
+  bool dies(const ir::Value& constant) const {
+    return constant.constant() != nullptr && !constant.is_input() && &constant.graph() == &graph_ &&
+           !constant.is_graph_output() && !is_needed(constant);
+  }
+
+  // The nodes of groups that would grow the model by more than the budget; it is charged for the
+  // other groups.
+  std::unordered_set<const ir::Node*> over_budget() {
+    FoldGroups connected = groups();
+    std::unordered_map<const ir::Node*, int64_t> growth;
+    std::unordered_set<const ir::Value*> counted;
+    for (const ir::Node* node : evaluated_) {
+      if (!folded_.contains(node)) continue;
+      int64_t& sum = growth[connected.of(node)];
+      if (node->inputs().empty()) sum -= credits_.at(node->output(0));  // the node's attribute
+      for (const ir::Value* v : node->inputs()) {
+        if (v != nullptr && dies(*v) && counted.insert(v).second) sum -= bytes_of(*v->constant());
+      }
+      for (const ir::Value* v : node->outputs()) {
+        if (v == nullptr || !is_needed(*v) || is_small_ints(tensors_.at(v))) continue;
+        sum += bytes_of(tensors_.at(v));
+      }
+    }
+    std::unordered_set<const ir::Node*> contested;
+    std::unordered_set<const ir::Node*> charged;
+    for (const ir::Node* node : evaluated_) {
+      if (!folded_.contains(node)) continue;
+      const ir::Node* group = connected.of(node);
+      const int64_t sum = growth.at(group);
+      if (charged.contains(group) || sum <= context_.fold_growth_budget) {
+        if (charged.insert(group).second) context_.fold_growth_budget -= std::max<int64_t>(sum, 0);
+      } else {
+        contested.insert(node);
+      }
+    }
+    return contested;
+  }
+
   // Walking backwards: stores what nodes that stay read, or lets the node stay.
-  void decide(ir::Node& node) {
+  void decide(ir::Node& node, const std::unordered_set<const ir::Node*>& contested) {
+    if (!folded_.contains(&node)) return;
     int64_t growth = 0;
-    bool needed = false, small = true, is_output = false;
+    bool needed = false, small = true;
     for (const ir::Value* v : node.outputs()) {
-      if (v == nullptr) continue;
-      is_output |= v->is_graph_output();
-      if (!is_needed(*v)) continue;
+      if (v == nullptr || !is_needed(*v)) continue;
       needed = true;
       const ir::Tensor& tensor = tensors_.at(v);
       growth += bytes_of(tensor);
       small &= is_small_ints(tensor);
     }
+    if (!needed) return;
     for (const ir::Value* v : node.outputs()) {
       if (v != nullptr) growth -= credits_.at(v);
     }
-    if (is_output) {
-      folded_.erase(&node);
-      return;
+    if (contested.contains(&node) && !small) {
+      if (growth > context_.fold_growth_budget) {
+        context_.decline(node, fmt::format("the model would grow by {} bytes, {} are allowed",
+                                           growth, context_.fold_growth_budget));
+        folded_.erase(&node);
+        return;
+      }
+      context_.fold_growth_budget -= std::max<int64_t>(growth, 0);
     }
-    if (!needed) return;
-    if (!small && growth > context_.fold_growth_budget) {
-      context_.decline(node, fmt::format("the model would grow by {} bytes, {} are allowed", growth,
-                                         context_.fold_growth_budget));
-      folded_.erase(&node);
-      return;
-    }
-    if (!small && growth > 0) context_.fold_growth_budget -= growth;
     stored_.push_back(&node);
   }
 
@@ -280,9 +339,9 @@ class Folder {
 
   PassContext& context_;
   ir::Graph& graph_;
+  ShapeContents contents_;
   std::unordered_map<const ir::Value*, ir::Tensor> tensors_;
   std::unordered_map<const ir::Value*, int64_t> credits_;
-  std::unordered_map<const ir::Value*, ops::ValueFacts> partial_;
   std::vector<ir::Node*> evaluated_;  // in order
   std::unordered_set<const ir::Node*> folded_;
   std::vector<const ir::Node*> stored_;

@@ -88,6 +88,8 @@ int64_t fuse(PassContext& context, ir::Node& node) {
     context.decline(node, std::move(reason));
     return 0;
   };
+  const ir::Value* weight = producer->input(1);
+  if (weight == nullptr || !weight->has_initializer()) return 0;  // a product of two activations
   if (only_user(*data) != &node) return decline("the output before it is also used elsewhere");
   std::string reason;
   const auto linear = linear_node(context, *producer, reason);

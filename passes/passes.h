@@ -10,6 +10,7 @@ int64_t eliminate_common_subexpressions(PassContext& context);
 int64_t eliminate_dead_code(PassContext& context);
 int64_t eliminate_identity(PassContext& context);
 int64_t fold_constants(PassContext& context);
+int64_t fix_reshape_targets(PassContext& context);
 int64_t fold_if(PassContext& context);
 int64_t fuse_affine(PassContext& context);
 int64_t fuse_batch_norm(PassContext& context);

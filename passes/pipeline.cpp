@@ -15,6 +15,8 @@ constexpr Pass kPasses[] = {
     {"infer_shapes", "finds types and shapes of values", infer_shapes, kExact, true},
     {"fold_constants", "computes what depends on constants or known shapes only", fold_constants,
      kExact, true},
+    {"fix_reshape_targets", "makes the target of a Reshape constant where 0 and -1 can say the rest",
+     fix_reshape_targets, kExact, true},
     {"fold_if", "replaces an If with a constant condition by the branch it takes", fold_if, kExact,
      true},
     // Then remove what does nothing, so that patterns stand next to each other.
