@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "ir/error.h"
+#include "ops/infer.h"
+#include "quant/gemm_form.h"
 #include "quant/modes.h"
 #include "quant/prepare.h"
 
@@ -13,15 +15,16 @@ namespace {
 struct ModeRow {
   Mode mode;
   std::string_view name;
-  int64_t min_opset;  // 0: the model's own
+  int64_t min_opset;      // 0: the model's own
+  bool products_as_gemm;  // quant/gemm_form.h
   void (*apply)(ir::Model&, const Plan&);
 };
 
 constexpr ModeRow kModes[] = {
-    {Mode::kStatic, "static", 13, apply_static},
-    {Mode::kDynamic, "dynamic", 13, apply_dynamic},
-    {Mode::kWeightOnly, "weight-only", 13, apply_weight_only},
-    {Mode::kFp16, "fp16", 0, apply_fp16},
+    {Mode::kStatic, "static", 13, true, apply_static},
+    {Mode::kDynamic, "dynamic", 13, false, apply_dynamic},
+    {Mode::kWeightOnly, "weight-only", 13, false, apply_weight_only},
+    {Mode::kFp16, "fp16", 0, false, apply_fp16},
 };
 
 const ModeRow& row_of(Mode mode) {
@@ -31,7 +34,13 @@ const ModeRow& row_of(Mode mode) {
   return *it;
 }
 
-void prepare_for(ir::Model& model, Mode mode) { prepare(model, row_of(mode).min_opset); }
+void prepare_for(ir::Model& model, Mode mode) {
+  const ModeRow& row = row_of(mode);
+  prepare(model, row.min_opset);
+  if (!row.products_as_gemm) return;
+  ops::infer_shapes(model);
+  write_products_as_gemm(*model.graph);
+}
 
 }  // namespace
 

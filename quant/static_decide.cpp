@@ -11,6 +11,10 @@ namespace fettle::quant {
 
 namespace {
 
+// Elements of a product's weight from which an integer kernel gains more than the QuantizeLinear
+// before it costs.
+constexpr int64_t kSmallestProduct = 256;
+
 class Decider {
  public:
   Decider(const ir::Graph& graph, const NodeKeys& keys, const calib::CalibrationTable& table,
@@ -120,6 +124,10 @@ class Decider {
                  : "its weight is not a float constant";
     }
     if (weighted && !float_constant(node.input(1))) return "both operands are activations";
+    if (weighted && !s.row->needs_quantized_output &&
+        node.input(1)->constant()->size() < kSmallestProduct) {
+      return "its weight is so small that quantizing its input would cost more than it gains";
+    }
     if (weighted && node.input(2) != nullptr && !all_finite(node.input(2))) {
       return "its bias holds NaN or infinity";
     }
