@@ -1,16 +1,22 @@
-// Elementwise operators between DequantizeLinear and QuantizeLinear, with literal semantics:
+// Elementwise operators between DequantizeLinear and QuantizeLinear:
 //
 //   xq -- DQ -- f -- Q -- yq                  =>   xq -- table of 256 results -- yq
 //   aq, bq -- DQ -- Add or Mul -- Q -- yq     =>   aq, bq -- one pass -- yq
 //
 // Conditions: 8-bit tensors with one constant scale each; nothing else reads what lies between f and
 // Q; for Add and Mul an optional Relu or Clip that does not change the quantized result is dropped.
+//
+// The table is literal. Sums and products are rounded as ONNX Runtime's QLinearAdd and QLinearMul
+// round them, which matters where the literal arithmetic comes out beside a tie:
+//   Add: fma(b, sb / sy, fma(a, sa / sy, zy - (za sa / sy + zb sb / sy)))
+//   Mul: (a - za)(b - zb) * (sa sb / sy), then + zy
 #include <array>
 
 #include "interp/broadcast_plan.h"
 #include "interp/fusion.h"
 #include "interp/parallel.h"
 #include "interp/qdq_pattern.h"
+#include "interp/simd.h"
 #include "ir/error.h"
 #include "ops/table.h"
 
@@ -19,7 +25,7 @@ namespace {
 
 using Table = std::array<uint8_t, 256>;
 
-// Storage for `like` elements of `type` in the operand's own layout when it is channels last.
+// y = table[x], in the operand's own layout.
 class ByteMap : public AcceleratedKernel {
  public:
   ByteMap(const Table& table, ir::DataType from, ir::DataType to)
@@ -96,24 +102,87 @@ std::optional<Table> tabulate(const ir::Node& node, const QuantizedOperand& x,
   }
 }
 
-struct Sum {
-  float operator()(float a, float b) const { return a + b; }
-};
-struct Times {
-  float operator()(float a, float b) const { return a * b; }
+// Coefficients of one pair operator, in float32 as ONNX Runtime computes them. On x86 it computes
+// with uint8: signed bytes and zero points plus 128.
+struct PairParameters {
+  ByteTarget a, b, y;
+  float a_ratio = 0.0f;
+  float b_ratio = 0.0f;  // unused by Mul
+  float fixed = 0.0f;    // unused by Mul
 };
 
-// Q(f(DQ(a), DQ(b))) with broadcasting, a few hundred elements at a time.
-template <typename F>
+// What turns a byte of this type into one of the uint8 domain.
+uint8_t sign_flip(const ByteTarget& bytes) {
+  return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
+}
+int32_t unsigned_zero(const ByteTarget& bytes) { return bytes.zero_point + sign_flip(bytes); }
+
+PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                              const QuantizedResult& y) {
+  PairParameters p{a.bytes, b.bytes, y.bytes, a.scale / y.scale, b.scale / y.scale, 0.0f};
+  p.fixed = static_cast<float>(unsigned_zero(y.bytes) -
+                               (static_cast<double>(p.a_ratio) * unsigned_zero(a.bytes) +
+                                static_cast<double>(p.b_ratio) * unsigned_zero(b.bytes)));
+  return p;
+}
+
+PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                                   const QuantizedResult& y) {
+  return {a.bytes, b.bytes, y.bytes, a.scale * b.scale / y.scale, 0.0f, 0.0f};
+}
+
+using Combine = void (*)(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                         const PairParameters& p, uint8_t* to, int64_t n);
+
+// Products of a byte and a float32 are exact in double, so that each sum is rounded to float32 once,
+// as a fused multiply-add rounds it.
+FETTLE_VECTORIZED
+void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+               const PairParameters& p, uint8_t* to, int64_t n) {
+  const uint8_t a_flip = sign_flip(p.a);
+  const uint8_t b_flip = sign_flip(p.b);
+  const uint8_t y_flip = sign_flip(p.y);
+  const ops::QuantRange range = ops::quant_range(ir::DataType::kUint8);
+  const double a_ratio = p.a_ratio;
+  const double b_ratio = p.b_ratio;
+  const double fixed = p.fixed;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t left = a[i * a_step] ^ a_flip;
+    const int32_t right = b[i * b_step] ^ b_flip;
+    const auto first = static_cast<float>(left * a_ratio + fixed);
+    const auto sum = static_cast<float>(right * b_ratio + first);
+    to[i] = static_cast<uint8_t>(ops::round_and_saturate(sum, 0, range)) ^ y_flip;
+  }
+}
+
+FETTLE_VECTORIZED
+void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                    const PairParameters& p, uint8_t* to, int64_t n) {
+  const uint8_t a_flip = sign_flip(p.a);
+  const uint8_t b_flip = sign_flip(p.b);
+  const int32_t a_zero = unsigned_zero(p.a);
+  const int32_t b_zero = unsigned_zero(p.b);
+  const ops::QuantRange range = ops::quant_range(p.y.type);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t left = (a[i * a_step] ^ a_flip) - a_zero;
+    const int32_t right = (b[i * b_step] ^ b_flip) - b_zero;
+    to[i] = static_cast<uint8_t>(
+        ops::requantize_one(left * right, p.a_ratio, p.y.zero_point, range));
+  }
+}
+
+// One pass over the bytes of both operands, with broadcasting.
 class BytePair : public AcceleratedKernel {
  public:
-  BytePair(QuantizedOperand a, QuantizedOperand b, const QuantizedResult& y)
-      : a_(a), b_(b), scale_(y.scale), y_(y.bytes) {}
+  BytePair(const PairParameters& parameters, Combine combine)
+      : p_(parameters), combine_(combine) {}
 
   bool run(Call& call) override {
-    if (call.type(0) != a_.bytes.type || call.type(1) != b_.bytes.type) {
+    if (call.type(0) != p_.a.type || call.type(1) != p_.b.type) {
       fail(ErrorCode::kBadInput, "expected quantized tensors of {} and {}, found {} and {}",
-           ir::data_type_name(a_.bytes.type), ir::data_type_name(b_.bytes.type),
+           ir::data_type_name(p_.a.type), ir::data_type_name(p_.b.type),
            ir::data_type_name(call.type(0)), ir::data_type_name(call.type(1)));
     }
     const bool last = *call.dims(0) == *call.dims(1) &&
@@ -126,14 +195,14 @@ class BytePair : public AcceleratedKernel {
     const ir::Dims dims = *call.dims(0);
     Blocked a_copy;
     Blocked b_copy;
-    const auto a = in_layout(call, 0, channels_last_desc(dims, a_.bytes.type), a_copy);
-    const auto b = in_layout(call, 1, channels_last_desc(dims, b_.bytes.type), b_copy);
-    Blocked out = allocate_blocked(channels_last_desc(dims, y_.type), y_.type);
+    const auto a = in_layout(call, 0, channels_last_desc(dims, p_.a.type), a_copy);
+    const auto b = in_layout(call, 1, channels_last_desc(dims, p_.b.type), b_copy);
+    Blocked out = allocate_blocked(channels_last_desc(dims, p_.y.type), p_.y.type);
     const auto* left = static_cast<const uint8_t*>(a.get_data_handle());
     const auto* right = static_cast<const uint8_t*>(b.get_data_handle());
     auto* to = reinterpret_cast<uint8_t*>(out.buffer->mutable_data());
     for_chunks(ir::element_count(dims), [&](int64_t begin, int64_t end) {
-      combine(left + begin, 1, right + begin, 1, to + begin, end - begin);
+      combine_(left + begin, 1, right + begin, 1, p_, to + begin, end - begin);
     });
     call.set(0, std::move(out));
     return true;
@@ -147,52 +216,28 @@ class BytePair : public AcceleratedKernel {
       fail(ErrorCode::kBadInput, "shapes {} and {} cannot be broadcast together",
            ir::to_string(a.dims()), ir::to_string(b.dims()));
     }
-    ir::Tensor out(y_.type, plan->output);
+    ir::Tensor out(p_.y.type, plan->output);
     const auto* left = reinterpret_cast<const uint8_t*>(a.bytes());
     const auto* right = reinterpret_cast<const uint8_t*>(b.bytes());
     auto* to = reinterpret_cast<uint8_t*>(out.mutable_bytes());
     if (plan->rows == 1) {
       for_chunks(plan->run, [&](int64_t begin, int64_t end) {
-        combine(left + begin * plan->a_step, plan->a_step, right + begin * plan->b_step,
-                plan->b_step, to + begin, end - begin);
+        combine_(left + begin * plan->a_step, plan->a_step, right + begin * plan->b_step,
+                 plan->b_step, p_, to + begin, end - begin);
       });
     } else if (plan->run > 0) {
       for_each_row(plan->rows, plan->run + 8, [&](int64_t row) {
         const auto [at_a, at_b] = plan->offsets(row);
-        combine(left + at_a, plan->a_step, right + at_b, plan->b_step, to + row * plan->run,
-                plan->run);
+        combine_(left + at_a, plan->a_step, right + at_b, plan->b_step, p_, to + row * plan->run,
+                 plan->run);
       });
     }
     call.set(0, std::move(out));
     return true;
   }
 
-  void combine(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step, uint8_t* to,
-               int64_t n) const {
-    constexpr int64_t kPiece = 512;
-    std::array<float, kPiece> x;
-    std::array<float, kPiece> y;
-    const F f;
-    for (int64_t begin = 0; begin < n; begin += kPiece) {
-      const int64_t count = std::min(kPiece, n - begin);
-      load(a + begin * a_step, a_step, a_, count, x.data());
-      load(b + begin * b_step, b_step, b_, count, y.data());
-#pragma omp simd
-      for (int64_t i = 0; i < count; ++i) x[i] = f(x[i], y[i]);
-      quantize_bytes(x.data(), scale_, count, y_, to + begin);
-    }
-  }
-
-  static void load(const uint8_t* from, int64_t step, const QuantizedOperand& operand,
-                   int64_t count, float* to) {
-    dequantize_bytes(from, operand.scale, step == 0 ? 1 : count, operand.bytes, to);
-    if (step == 0) std::fill_n(to, count, *to);
-  }
-
-  QuantizedOperand a_;
-  QuantizedOperand b_;
-  float scale_;
-  ByteTarget y_;
+  PairParameters p_;
+  Combine combine_;
 };
 
 // The Q that alone reads `value`, without anything between.
@@ -227,9 +272,9 @@ std::optional<Fusion> fuse_qdq_binary(const ir::Node& node, const FusionView& vi
   fusion.members.insert(fusion.members.end(), y->members.begin(), y->members.end());
   fusion.inputs = {a->quantized, b->quantized};
   if (node.is("Add")) {
-    fusion.kernel = std::make_unique<BytePair<Sum>>(*a, *b, *y);
+    fusion.kernel = std::make_unique<BytePair>(add_parameters(*a, *b, *y), add_bytes);
   } else {
-    fusion.kernel = std::make_unique<BytePair<Times>>(*a, *b, *y);
+    fusion.kernel = std::make_unique<BytePair>(multiply_parameters(*a, *b, *y), multiply_bytes);
   }
   fusion.may_decline = false;
   return fusion;
