@@ -29,4 +29,12 @@ OpsetImports opset_imports(const Entries& entries) {
   return imports;
 }
 
+// The same for a model: before IR version 3 there were no imports, and version 1 was meant.
+template <typename Entries>
+OpsetImports model_opset_imports(const Entries& entries, int64_t ir_version) {
+  constexpr int64_t kFirstIrWithOpsets = 3;
+  if (entries.empty() && ir_version < kFirstIrWithOpsets) return {{"", 1}};
+  return opset_imports(entries);
+}
+
 }  // namespace fettle::ir

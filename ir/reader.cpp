@@ -100,7 +100,7 @@ void read_header(const onnx::ModelProto& proto, Model& model) {
          proto.ir_version());
   }
   model.ir_version = proto.ir_version();
-  model.opset_imports = opset_imports(proto.opset_import());
+  model.opset_imports = model_opset_imports(proto.opset_import(), model.ir_version);
 }
 
 Model load(const Input& input, ExternalFiles& external) {

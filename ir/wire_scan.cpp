@@ -43,6 +43,28 @@ uint64_t packed_growth(uint32_t field) {
   }
 }
 
+// True for well-formed UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  for (size_t i = 0; i < text.size();) {
+    const uint8_t lead = byte(i);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || i + length > text.size()) return false;
+    const uint8_t lowest = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const uint8_t highest = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (byte(i + 1) < lowest || byte(i + 1) > highest) return false;
+    for (size_t k = 2; k < length; ++k) {
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    }
+    i += length;
+  }
+  return true;
+}
+
 size_t count_packed(std::string_view bytes) {
   return static_cast<size_t>(
       std::count_if(bytes.begin(), bytes.end(), [](char c) { return (c & 0x80) == 0; }));
@@ -87,7 +109,15 @@ class Scanner {
     if (holds == MessageKind::kAttribute) {
       limit(++counts.attributes, kMaxAttributes, "attributes on one node");
     }
-    if (holds == MessageKind::kName) limit(field.size(), kMaxNameBytes, "bytes in one name");
+    if (holds == MessageKind::kName) check_name(field);
+  }
+
+  void check_name(const WireField& field) const {
+    limit(field.size(), kMaxNameBytes, "bytes in one name");
+    if (!is_utf8(bytes_.substr(field.content, field.size()))) {
+      fail(ErrorCode::kBadInput, "the name at byte {} is not UTF-8; the file is damaged",
+           field.content);
+    }
   }
 
   void scan_message(MessageKind kind, size_t begin, size_t end, int depth, int subgraphs,
@@ -149,7 +179,7 @@ class Scanner {
         limit(dims, kMaxDims, "dimensions on one tensor");
       }
       if (field.number == 13) limit(++metadata, kMaxMetadata, "external data entries");
-      if (field.number == 8 && bytes) limit(field.size(), kMaxNameBytes, "bytes in one name");
+      if (field.number == 8 && bytes) check_name(field);
       const bool data = field.number == kRawDataField || field.number == kFloatDataField ||
                         field.number == kDoubleDataField;
       if (!data) continue;

@@ -103,7 +103,9 @@ void GraphWriter::write_model(const Model& model, onnx::ModelProto& proto) const
   if (!proto.has_ir_version() || proto.ir_version() != model.ir_version) {
     proto.set_ir_version(model.ir_version);
   }
-  write_imports(model.opset_imports, proto.mutable_opset_import());
+  if (model_opset_imports(proto.opset_import(), model.ir_version) != model.opset_imports) {
+    write_imports(model.opset_imports, proto.mutable_opset_import());
+  }
   write_graph(*model.graph, *proto.mutable_graph());
   for (const Function& function : model.functions) write_function(function, *proto.add_functions());
 }

@@ -118,6 +118,20 @@ TEST(HostileGraphs, NamesCannotDriveTheTerminal) {
   }
 }
 
+TEST(HostileGraphs, NamesAreUtf8) {
+  onnx::ModelProto proto = relu_model();
+  auto& node = *proto.mutable_graph()->mutable_node(0);
+  for (const char* good : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xed\x9f\xbf"}) {
+    node.set_name(good);
+    EXPECT_NO_THROW(parse(proto)) << good;
+  }
+  for (const char* bad : {"\xff", "\xc3", "\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80",
+                          "\xf4\x90\x80\x80", "a\x80", "\xe2\x82"}) {
+    node.set_name(bad);
+    expect_refused(proto, "not UTF-8");
+  }
+}
+
 TEST(HostileGraphs, AttributesAreChecked) {
   const auto refused = [](const std::string& part, auto&& edit) {
     onnx::ModelProto proto = relu_model();

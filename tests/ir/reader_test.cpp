@@ -160,6 +160,7 @@ TEST(Reader, TakesTheKindFromThePayloadInOldFiles) {
   attribute.set_f(2);
   const Model model = parse(proto);
   EXPECT_EQ(model.graph->first_node()->attr_float("alpha", 0), 2);
+  EXPECT_EQ(model.opset(), 1);
   EXPECT_EQ(serialize_model(model), proto.SerializeAsString());
 }
 
