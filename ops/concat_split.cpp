@@ -74,8 +74,7 @@ ir::Dim even_part(const ir::Dim& total, int64_t index, int64_t count, bool uneve
   }
   if (count == 1) return total;
   if (!uneven_allowed) return dim_floor_div(total, ir::Dim::of(count));
-  const ir::Dim part =
-      dim_floor_div(dim_add(total, ir::Dim::of(count - 1)), ir::Dim::of(count));
+  const ir::Dim part = dim_floor_div(dim_add(total, ir::Dim::of(count - 1)), ir::Dim::of(count));
   return index < count - 1 ? part : ir::Dim::unknown();
 }
 
@@ -109,8 +108,10 @@ void infer_concat(InferContext& ctx) {
       if (k == axis) {
         out[k] = dim_add(out[k], d);
       } else if (d.known() && out[k].known() && d.value != out[k].value) {
-        fail(ErrorCode::kBadInput, "cannot join tensors along axis {}: their axes {} have extents {} "
-             "and {}", axis, k, out[k].value, d.value);
+        fail(ErrorCode::kBadInput,
+             "cannot join tensors along axis {}: their axes {} have extents {} "
+             "and {}",
+             axis, k, out[k].value, d.value);
       } else if (d.known() || !out[k].known()) {
         if (d.known() || d.symbolic()) out[k] = d;
       }
@@ -123,8 +124,8 @@ void infer_concat(InferContext& ctx) {
 void concat(KernelContext& ctx) {
   if (ctx.input_count() == 0) fail(ErrorCode::kBadInput, "expected at least one input, found none");
   const ir::Tensor& first = ctx.input(0);
-  const auto axis = static_cast<size_t>(
-      concat_axis(ctx.node(), ctx.opset(), static_cast<int64_t>(first.rank())));
+  const auto axis =
+      static_cast<size_t>(concat_axis(ctx.node(), ctx.opset(), static_cast<int64_t>(first.rank())));
   ir::Dims dims = first.dims();
   for (size_t i = 1; i < ctx.input_count(); ++i) {
     const ir::Tensor& in = ctx.input(i);

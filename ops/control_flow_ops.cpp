@@ -43,8 +43,8 @@ void Stack::push(const RuntimeValue& value) {
   if (!value.is_tensor()) {
     fail(ErrorCode::kBadInput, "a scan output must be a tensor in every iteration");
   }
-  if (!parts_.empty() && (parts_[0].type() != value.tensor.type() ||
-                          parts_[0].dims() != value.tensor.dims())) {
+  if (!parts_.empty() &&
+      (parts_[0].type() != value.tensor.type() || parts_[0].dims() != value.tensor.dims())) {
     fail(ErrorCode::kBadInput, "a scan output changes from {}{} to {}{}",
          ir::data_type_name(parts_[0].type()), ir::to_string(parts_[0].dims()),
          ir::data_type_name(value.tensor.type()), ir::to_string(value.tensor.dims()));
@@ -188,13 +188,15 @@ void infer_loop(InferContext& ctx) {
   for (size_t i = 0; i < count; ++i) states.push_back(ctx.type(i + 2));
   // The body only runs where the condition holds.
   const std::vector<ValueFacts> before = {
-      {ir::Type::tensor(ir::DataType::kInt64, ir::shape_of(body_scalar(body, 0))), nullptr, {},
+      {ir::Type::tensor(ir::DataType::kInt64, ir::shape_of(body_scalar(body, 0))),
+       nullptr,
+       {},
        nullptr},
       {ir::Type::tensor(ir::DataType::kBool, ir::shape_of(body_scalar(body, 1))), nullptr,
        Ints{ir::Dim::of(1)}, nullptr}};
   const auto results = infer_iterated(ctx, body, before, states, {}, 1);
-  const bool counted = !results.empty() && surely_true(results[0]) &&
-                       (!ctx.has(1) || surely_true(ctx.facts(1)));
+  const bool counted =
+      !results.empty() && surely_true(results[0]) && (!ctx.has(1) || surely_true(ctx.facts(1)));
   const auto limit = ctx.has(0) ? ctx.ints(0) : std::nullopt;
   ir::Dim trips;
   if (counted && limit && limit->size() == 1) trips = limit->front();
@@ -264,6 +266,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> control_flow_ops() { return kOps; }
+std::span<const OpDef> control_flow_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

@@ -14,8 +14,9 @@ ir::Dim int_of(int64_t value);
 std::optional<int64_t> int_value(const ir::Dim& d);
 // Whether both surely are, or surely are not, the same number; nothing when that depends.
 std::optional<bool> ints_equal(const ir::Dim& a, const ir::Dim& b);
-// As dim_add() and its siblings, negative results allowed. Throw kBadInput on overflow and division
-// by zero. Quotients round towards minus infinity; symbols cancel as if they were not zero.
+// As dim_add() and its siblings, but negative results are allowed and overflow gives unknown.
+// Division by zero throws kBadInput. Quotients round towards minus infinity; symbols cancel as if
+// they were not zero.
 ir::Dim int_add(const ir::Dim& a, const ir::Dim& b);
 ir::Dim int_sub(const ir::Dim& a, const ir::Dim& b);
 ir::Dim int_mul(const ir::Dim& a, const ir::Dim& b);

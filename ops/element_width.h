@@ -26,12 +26,18 @@ template <typename F>
 void with_element(ir::DataType type, F&& f) {
   if (type == ir::DataType::kString) return f(ElementTag<std::string>{});
   switch (ir::data_type_bits(type)) {
-    case 8: return f(ElementTag<uint8_t>{});
-    case 16: return f(ElementTag<uint16_t>{});
-    case 32: return f(ElementTag<uint32_t>{});
-    case 64: return f(ElementTag<uint64_t>{});
-    case 128: return f(ElementTag<Wide>{});
-    default: fail(ErrorCode::kInternal, "elements of {} cannot be moved", ir::data_type_name(type));
+    case 8:
+      return f(ElementTag<uint8_t>{});
+    case 16:
+      return f(ElementTag<uint16_t>{});
+    case 32:
+      return f(ElementTag<uint32_t>{});
+    case 64:
+      return f(ElementTag<uint64_t>{});
+    case 128:
+      return f(ElementTag<Wide>{});
+    default:
+      fail(ErrorCode::kInternal, "elements of {} cannot be moved", ir::data_type_name(type));
   }
 }
 
@@ -67,8 +73,8 @@ void run_unpacked(KernelContext& context, uint32_t data, Kernel kernel);
 template <Kernel kernel, uint32_t data = 1>
 void by_width(KernelContext& context) {
   for (size_t i = 0; i < context.input_count() && i < 32; ++i) {
-    const bool sub_byte = ((data >> i) & 1u) != 0 && context.has(i) && context.value(i).is_tensor() &&
-                          ir::is_sub_byte(context.input(i).type());
+    const bool sub_byte = ((data >> i) & 1u) != 0 && context.has(i) &&
+                          context.value(i).is_tensor() && ir::is_sub_byte(context.input(i).type());
     if (sub_byte) return run_unpacked(context, data, kernel);
   }
   kernel(context);

@@ -101,7 +101,8 @@ void gather_elements(KernelContext& ctx) {
   const auto axis = static_cast<size_t>(
       normalized_axis(ctx.node().attr_int("axis", 0), static_cast<int64_t>(data.rank())));
   if (indices.rank() != data.rank()) {
-    fail(ErrorCode::kBadInput, "expected indices of rank {}, found {}", data.rank(), indices.rank());
+    fail(ErrorCode::kBadInput, "expected indices of rank {}, found {}", data.rank(),
+         indices.rank());
   }
   for (size_t k = 0; k < data.rank(); ++k) {
     if (k != axis && indices.dim(k) > data.dim(k)) {

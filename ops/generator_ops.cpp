@@ -15,7 +15,8 @@ namespace {
 ir::DataType type_attribute(const ir::Node& node, std::string_view name, ir::DataType fallback) {
   if (!node.has_attribute(name)) return fallback;
   const int64_t number = node.attr_int(name, 0);
-  const auto type = ir::data_type_from_onnx(static_cast<int32_t>(std::clamp<int64_t>(number, 0, 1000)));
+  const auto type =
+      ir::data_type_from_onnx(static_cast<int32_t>(std::clamp<int64_t>(number, 0, 1000)));
   if (!type) fail(ErrorCode::kBadInput, "attribute '{}': {} is no element type", name, number);
   return *type;
 }
@@ -65,7 +66,9 @@ void infer_constant(InferContext& ctx) {
   ctx.set_constant(0, tensor);
 }
 
-void constant(KernelContext& ctx) { ctx.set_output(0, *constant_of(ctx.node())); }
+void constant(KernelContext& ctx) {
+  ctx.set_output(0, *constant_of(ctx.node()));
+}
 
 // --- ConstantOfShape -------------------------------------------------------------------------
 
@@ -212,18 +215,16 @@ std::pair<int64_t, int64_t> shape_range(const ir::Node& node, int64_t opset, int
 void infer_shape(InferContext& ctx) {
   const ir::Shape* in = ctx.shape(0);
   if (in == nullptr) return ctx.set(0, ir::DataType::kInt64, ir::Shape(1));
-  const auto [begin, end] =
-      shape_range(ctx.node(), ctx.opset(), static_cast<int64_t>(in->size()));
+  const auto [begin, end] = shape_range(ctx.node(), ctx.opset(), static_cast<int64_t>(in->size()));
   ctx.set_ints(0, Ints(in->begin() + begin, in->begin() + end));
   ctx.set(0, ir::DataType::kInt64, ir::Shape{ir::Dim::of(end - begin)});
 }
 
 void shape(KernelContext& ctx) {
   const ir::Dims& dims = ctx.input(0).dims();
-  const auto [begin, end] =
-      shape_range(ctx.node(), ctx.opset(), static_cast<int64_t>(dims.size()));
-  ctx.set_output(0, ir::Tensor::of({end - begin}, ir::Dims(dims.begin() + begin,
-                                                           dims.begin() + end)));
+  const auto [begin, end] = shape_range(ctx.node(), ctx.opset(), static_cast<int64_t>(dims.size()));
+  ctx.set_output(0,
+                 ir::Tensor::of({end - begin}, ir::Dims(dims.begin() + begin, dims.begin() + end)));
 }
 
 void infer_size(InferContext& ctx) {
@@ -231,7 +232,9 @@ void infer_size(InferContext& ctx) {
   ctx.set(0, ir::DataType::kInt64, ir::Shape{});
 }
 
-void size(KernelContext& ctx) { ctx.set_output(0, ir::Tensor::scalar(ctx.input(0).size())); }
+void size(KernelContext& ctx) {
+  ctx.set_output(0, ir::Tensor::scalar(ctx.input(0).size()));
+}
 
 // --- EyeLike ---------------------------------------------------------------------------------
 
@@ -265,7 +268,9 @@ void infer_random(InferContext& ctx) {
   ctx.set(0, type_attribute(ctx.node(), "dtype", ir::DataType::kFloat), std::move(out));
 }
 
-void infer_random_like(InferContext& ctx) { infer_eye_like(ctx); }
+void infer_random_like(InferContext& ctx) {
+  infer_eye_like(ctx);
+}
 
 template <bool normal>
 void fill_random(KernelContext& ctx, ir::DataType type, ir::Dims dims) {
@@ -292,7 +297,9 @@ void random_like(KernelContext& ctx) {
   fill_random<normal>(ctx, type_attribute(ctx.node(), "dtype", in.type()), in.dims());
 }
 
-void infer_bernoulli(InferContext& ctx) { infer_eye_like(ctx); }
+void infer_bernoulli(InferContext& ctx) {
+  infer_eye_like(ctx);
+}
 
 void bernoulli(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
@@ -323,6 +330,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> generator_ops() { return kOps; }
+std::span<const OpDef> generator_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

@@ -85,8 +85,8 @@ void nonzero(KernelContext& ctx) {
   std::vector<int64_t> found;
   dispatch(NumericTypes{} + BoolType{}, in.type(), [&]<typename T>(Tag<T>) {
     const auto values = in.data<T>();
-    const auto count = std::count_if(values.begin(), values.end(),
-                                     [](const T& v) { return v != T(0); });
+    const auto count =
+        std::count_if(values.begin(), values.end(), [](const T& v) { return v != T(0); });
     ir::require_memory(static_cast<size_t>(count) * sizeof(int64_t));
     found.reserve(static_cast<size_t>(count));
     for (size_t i = 0; i < values.size(); ++i) {
@@ -153,7 +153,9 @@ void onehot(KernelContext& ctx) {
   });
 }
 
-void infer_as_data(InferContext& ctx) { ctx.set_same(0, 0); }
+void infer_as_data(InferContext& ctx) {
+  ctx.set_same(0, 0);
+}
 
 constexpr uint32_t kMoves = kDataMovement;
 constexpr uint32_t kData02 = 0b101;
@@ -179,6 +181,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> indexing_ops() { return kOps; }
+std::span<const OpDef> indexing_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

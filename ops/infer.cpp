@@ -141,7 +141,8 @@ class Inferrer {
   void commit(ir::Value& value) {
     const auto found = facts_.find(&value);
     if (found == facts_.end()) {
-      if (value.constant() != nullptr && !value.type.known()) value.type = constant_facts(value).type;
+      if (value.constant() != nullptr && !value.type.known())
+        value.type = constant_facts(value).type;
       return;
     }
     const bool overridden = options_.inputs.contains(value.name());

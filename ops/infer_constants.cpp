@@ -16,7 +16,8 @@ std::optional<ir::Tensor> contents(const InferContext& context, size_t i) {
   if (!context.facts(i).ints || shape == nullptr || shape->size() > 1) return std::nullopt;
   const auto values = context.known_ints(i);
   if (!values) return std::nullopt;
-  const ir::Dims dims = shape->empty() ? ir::Dims{} : ir::Dims{static_cast<int64_t>(values->size())};
+  const ir::Dims dims =
+      shape->empty() ? ir::Dims{} : ir::Dims{static_cast<int64_t>(values->size())};
   if (context.element(i) == ir::DataType::kInt64) return ir::Tensor::of(dims, *values);
   if (context.element(i) == ir::DataType::kInt32) {
     return ir::Tensor::of(dims, std::vector<int32_t>(values->begin(), values->end()));

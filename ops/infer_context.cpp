@@ -83,7 +83,9 @@ void InferContext::set_constant(size_t i, std::shared_ptr<const ir::Tensor> tens
   outputs_[i].holder = std::move(tensor);
 }
 
-void InferContext::set_same(size_t i, size_t operand) { set_type(i, type(operand)); }
+void InferContext::set_same(size_t i, size_t operand) {
+  set_type(i, type(operand));
+}
 
 void InferContext::set_alias(size_t i, size_t operand) {
   if (i < outputs_.size() && has(operand)) outputs_[i] = *inputs_[operand];

@@ -31,12 +31,15 @@ struct ValueFacts {
 // kBadInput when the operands contradict the specification.
 class InferContext {
  public:
-  using SubgraphInference =
-      std::function<std::vector<ValueFacts>(ir::Graph& body, const std::vector<ValueFacts>& inputs)>;
+  using SubgraphInference = std::function<std::vector<ValueFacts>(
+      ir::Graph& body, const std::vector<ValueFacts>& inputs)>;
 
   InferContext(const ir::Node& node, int64_t opset, std::vector<const ValueFacts*> inputs,
                SubgraphInference subgraphs)
-      : node_(node), opset_(opset), inputs_(std::move(inputs)), outputs_(node.outputs().size()),
+      : node_(node),
+        opset_(opset),
+        inputs_(std::move(inputs)),
+        outputs_(node.outputs().size()),
         subgraphs_(std::move(subgraphs)) {}
 
   const ir::Node& node() const { return node_; }
@@ -83,7 +86,8 @@ class InferContext {
 };
 
 // Arithmetic on dimensions. Known numbers compute; symbols make canonical expressions where that is
-// possible ("N*4", "H+2"), unknown gives unknown. Throws kBadInput on overflow or a negative result.
+// possible ("N*4", "H+2"), unknown gives unknown. Throws kBadInput on overflow or a negative
+// result.
 ir::Dim dim_add(const ir::Dim& a, const ir::Dim& b);
 ir::Dim dim_sub(const ir::Dim& a, const ir::Dim& b);
 ir::Dim dim_mul(const ir::Dim& a, const ir::Dim& b);

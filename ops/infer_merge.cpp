@@ -91,7 +91,8 @@ ir::Type refined(const ir::Type& given, const ir::Type& declared) {
 ir::Type common(const ir::Type& a, const ir::Type& b) {
   if (a.kind != b.kind || a.element != b.element) return {};
   ir::Type result = a;
-  if (a.inner && b.inner) result.inner = std::make_shared<const ir::Type>(common(*a.inner, *b.inner));
+  if (a.inner && b.inner)
+    result.inner = std::make_shared<const ir::Type>(common(*a.inner, *b.inner));
   if (!a.shape || !b.shape || a.shape->size() != b.shape->size()) {
     result.shape.reset();
     return result;

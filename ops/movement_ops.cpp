@@ -21,7 +21,8 @@ std::vector<int64_t> permutation(const ir::Node& node, size_t rank) {
     return perm;
   }
   if (perm.size() != rank) {
-    fail(ErrorCode::kBadInput, "perm has {} entries, but the tensor has rank {}", perm.size(), rank);
+    fail(ErrorCode::kBadInput, "perm has {} entries, but the tensor has rank {}", perm.size(),
+         rank);
   }
   return distinct_axes(perm, static_cast<int64_t>(rank));
 }
@@ -151,7 +152,9 @@ void tile(KernelContext& ctx) {
   copy_box(in, source, out, target, extent);
 }
 
-void infer_reverse_sequence(InferContext& ctx) { ctx.set_same(0, 0); }
+void infer_reverse_sequence(InferContext& ctx) {
+  ctx.set_same(0, 0);
+}
 
 void reverse_sequence(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
@@ -159,8 +162,10 @@ void reverse_sequence(KernelContext& ctx) {
   const int64_t batch_axis = ctx.node().attr_int("batch_axis", 1);
   const int64_t time_axis = ctx.node().attr_int("time_axis", 0);
   if (in.rank() < 2 || batch_axis + time_axis != 1 || batch_axis * time_axis != 0) {
-    fail(ErrorCode::kBadInput, "expected rank 2 or more and batch_axis and time_axis 0 and 1, found "
-         "rank {}, {} and {}", in.rank(), batch_axis, time_axis);
+    fail(ErrorCode::kBadInput,
+         "expected rank 2 or more and batch_axis and time_axis 0 and 1, found "
+         "rank {}, {} and {}",
+         in.rank(), batch_axis, time_axis);
   }
   const int64_t batches = in.dim(static_cast<size_t>(batch_axis));
   const int64_t steps = in.dim(static_cast<size_t>(time_axis));
@@ -179,7 +184,8 @@ void reverse_sequence(KernelContext& ctx) {
     for (int64_t b = 0; b < batches; ++b) {
       const int64_t length = (*lengths)[static_cast<size_t>(b)];
       if (length < 0 || length > steps) {
-        fail(ErrorCode::kBadInput, "expected sequence lengths from 0 to {}, found {}", steps, length);
+        fail(ErrorCode::kBadInput, "expected sequence lengths from 0 to {}, found {}", steps,
+             length);
       }
       for (int64_t t = 0; t < steps; ++t) {
         const int64_t source = t < length ? length - 1 - t : t;
@@ -190,7 +196,9 @@ void reverse_sequence(KernelContext& ctx) {
   });
 }
 
-void infer_trilu(InferContext& ctx) { ctx.set_same(0, 0); }
+void infer_trilu(InferContext& ctx) {
+  ctx.set_same(0, 0);
+}
 
 void trilu(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
@@ -291,6 +299,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> movement_ops() { return kOps; }
+std::span<const OpDef> movement_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

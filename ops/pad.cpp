@@ -29,11 +29,15 @@ Fill fill_of(const ir::Node& node, int64_t opset) {
   if (mode == "reflect") return Fill::kReflect;
   if (mode == "edge") return Fill::kEdge;
   if (mode == "wrap" && opset >= 19) return Fill::kWrap;
-  fail(ErrorCode::kBadInput, "mode: expected constant, reflect, edge or (from opset 19) wrap, found "
-       "'{}'", mode);
+  fail(ErrorCode::kBadInput,
+       "mode: expected constant, reflect, edge or (from opset 19) wrap, found "
+       "'{}'",
+       mode);
 }
 
-const char* pads_attribute(int64_t opset) { return opset < 2 ? "paddings" : "pads"; }
+const char* pads_attribute(int64_t opset) {
+  return opset < 2 ? "paddings" : "pads";
+}
 
 template <typename Values, typename Entry>
 std::vector<Entry> by_axis(const Values& pads, const std::optional<std::vector<int64_t>>& given,
@@ -61,10 +65,10 @@ std::vector<Ends> pads_of(const KernelContext& ctx, size_t rank) {
     if (p < -kLargestPad || p > kLargestPad) fail(ErrorCode::kLimit, "a pad of {} is too large", p);
   }
   const auto axes = ctx.opset() < 18 ? std::nullopt : operand_ints(ctx, 3);
-  return by_axis<std::vector<int64_t>, Ends>(
-      *pads, axes, rank, [](const std::vector<int64_t>& p, size_t i, size_t n) {
-        return Ends{p[i], p[i + n]};
-      });
+  return by_axis<std::vector<int64_t>, Ends>(*pads, axes, rank,
+                                             [](const std::vector<int64_t>& p, size_t i, size_t n) {
+                                               return Ends{p[i], p[i + n]};
+                                             });
 }
 
 // A tensor of one element of `type` that holds the fill value.
@@ -85,9 +89,8 @@ ir::Tensor fill_value(const KernelContext& ctx, ir::DataType type) {
   fill_zero(value);
   const float given = ctx.opset() < 11 ? ctx.node().attr_float("value", 0) : 0;
   if (given != 0) {
-    dispatch(NumericTypes{}, type, [&]<typename T>(Tag<T>) {
-      value.mutable_data<T>()[0] = from_double<T>(given);
-    });
+    dispatch(NumericTypes{}, type,
+             [&]<typename T>(Tag<T>) { value.mutable_data<T>()[0] = from_double<T>(given); });
   }
   return value;
 }
@@ -203,17 +206,17 @@ std::vector<int64_t> crop_targets(const KernelContext& ctx, const ir::Tensor& in
 void infer_pad(InferContext& ctx) {
   const ir::Shape* in = ctx.shape(0);
   if (in == nullptr) return ctx.set(0, ctx.element(0));
-  const KnownInts pads = ctx.opset() < 11
-                             ? known_attribute(ctx.node(), pads_attribute(ctx.opset()))
-                             : known_operand(ctx, 1);
+  const KnownInts pads = ctx.opset() < 11 ? known_attribute(ctx.node(), pads_attribute(ctx.opset()))
+                                          : known_operand(ctx, 1);
   const KnownInts axes = ctx.opset() < 18 ? KnownInts{true, std::nullopt} : known_operand(ctx, 3);
   const auto numbers = axes.numbers();
   if (!pads.values || (!axes.omitted && !numbers)) {
     return ctx.set(0, ctx.element(0), ir::Shape(in->size()));
   }
-  const auto ends = by_axis<Ints, SymbolicEnds>(
-      *pads.values, numbers, in->size(),
-      [](const Ints& p, size_t i, size_t n) { return SymbolicEnds{p[i], p[i + n]}; });
+  const auto ends = by_axis<Ints, SymbolicEnds>(*pads.values, numbers, in->size(),
+                                                [](const Ints& p, size_t i, size_t n) {
+                                                  return SymbolicEnds{p[i], p[i + n]};
+                                                });
   ir::Shape out;
   for (size_t k = 0; k < in->size(); ++k) {
     out.push_back(padded((*in)[k], ends[k].begin, ends[k].end));

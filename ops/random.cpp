@@ -32,7 +32,8 @@ void dropout_in_training(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
   double ratio = 0.5;
   if (const ir::Tensor* given = ctx.optional(1)) {
-    if (given->size() != 1) fail(ErrorCode::kBadInput, "expected one ratio, found {}", given->size());
+    if (given->size() != 1)
+      fail(ErrorCode::kBadInput, "expected one ratio, found {}", given->size());
     ratio = ir::element_as_double(*given, 0);
   }
   if (!(ratio >= 0 && ratio < 1)) {

@@ -14,7 +14,7 @@ namespace {
 
 // Attributes of one Scan node, checked against its operands.
 struct Plan {
-  size_t first = 0;        // operand that holds the first state: 1 in version 8
+  size_t first = 0;  // operand that holds the first state: 1 in version 8
   size_t states = 0;
   size_t scan_inputs = 0;
   size_t scan_outputs = 0;
@@ -36,7 +36,8 @@ Plan plan_of(const ir::Node& node, int64_t opset) {
   Plan plan;
   plan.first = opset < 9 ? 1 : 0;
   const int64_t scanned = node.attr_int("num_scan_inputs", 0);
-  const auto operands = static_cast<int64_t>(node.inputs().size() - std::min(node.inputs().size(), plan.first));
+  const auto operands =
+      static_cast<int64_t>(node.inputs().size() - std::min(node.inputs().size(), plan.first));
   if (scanned < 1 || scanned > operands) {
     fail(ErrorCode::kBadInput, "num_scan_inputs: expected 1 to {}, found {}", operands, scanned);
   }
@@ -143,8 +144,8 @@ void scan_plain(KernelContext& ctx, const Plan& plan) {
   const ir::Graph& body = body_of(ctx.node(), "body");
   for (size_t i = 0; i < plan.scan_outputs; ++i) {
     ctx.set_output(plan.states + i,
-                   run.outputs[i].joined(plan.output_axes[i], plan.output_directions[i] != 0, length,
-                                         body.outputs()[plan.states + i]->type));
+                   run.outputs[i].joined(plan.output_axes[i], plan.output_directions[i] != 0,
+                                         length, body.outputs()[plan.states + i]->type));
   }
 }
 
@@ -169,27 +170,31 @@ void scan_batches(KernelContext& ctx, const Plan& plan) {
   for (int64_t b = 0; b < batches; ++b) {
     const int64_t length = lengths ? (*lengths)[static_cast<size_t>(b)] : longest;
     if (length < 0 || length > longest) {
-      fail(ErrorCode::kBadInput, "expected sequence lengths from 0 to {}, found {}", longest, length);
+      fail(ErrorCode::kBadInput, "expected sequence lengths from 0 to {}, found {}", longest,
+           length);
     }
     std::vector<RuntimeValue> initial;
     std::vector<ir::Tensor> scanned;
     for (size_t i = 0; i < plan.states; ++i) initial.push_back(entry(ctx.input(i + 1), 0, b));
     for (size_t i = plan.states; i < operands; ++i) {
       scanned.push_back(entry(ctx.input(i + 1), 0, b));
-      if (scanned.back().dim(0) != longest) fail(ErrorCode::kBadInput, "scan inputs differ in length");
+      if (scanned.back().dim(0) != longest)
+        fail(ErrorCode::kBadInput, "scan inputs differ in length");
     }
     const Run run = run_sequence(ctx, plan, std::move(initial), scanned,
                                  std::vector<size_t>(scanned.size(), 0), length);
     for (size_t i = 0; i < plan.states; ++i) states[i].push(run.states[i]);
     for (size_t i = 0; i < plan.scan_outputs; ++i) {
-      outputs[i].push(run.outputs[i].joined(0, false, longest, body.outputs()[plan.states + i]->type));
+      outputs[i].push(
+          run.outputs[i].joined(0, false, longest, body.outputs()[plan.states + i]->type));
     }
   }
   for (size_t i = 0; i < plan.states; ++i) {
     ctx.set_output(i, states[i].joined(0, false, batches, body.outputs()[i]->type));
   }
   for (size_t i = 0; i < plan.scan_outputs; ++i) {
-    ctx.set_output(plan.states + i, outputs[i].joined(0, false, batches, body.outputs()[plan.states + i]->type));
+    ctx.set_output(plan.states + i,
+                   outputs[i].joined(0, false, batches, body.outputs()[plan.states + i]->type));
   }
 }
 
@@ -226,10 +231,10 @@ void infer_scan(InferContext& ctx) {
   for (size_t i = 0; i < plan.scan_inputs; ++i) {
     ir::Type type = ctx.type(plan.first + plan.states + i);
     if (batched) type = without_axis(std::move(type), 0, batch);
-    slices.push_back({without_axis(std::move(type), plan.input_axes[i], length), nullptr, {}, nullptr});
+    slices.push_back(
+        {without_axis(std::move(type), plan.input_axes[i], length), nullptr, {}, nullptr});
   }
-  const auto results =
-      infer_iterated(ctx, body_of(ctx.node(), "body"), {}, states, slices, 0);
+  const auto results = infer_iterated(ctx, body_of(ctx.node(), "body"), {}, states, slices, 0);
   for (size_t i = 0; i < ctx.output_count() && i < results.size(); ++i) {
     ir::Type type = i < plan.states
                         ? states[i]

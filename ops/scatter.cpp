@@ -20,8 +20,10 @@ Reduction reduction_of(const ir::Node& node, int64_t opset) {
   if (name == "mul") return Reduction::kMul;
   if (name == "max" && opset >= 18) return Reduction::kMax;
   if (name == "min" && opset >= 18) return Reduction::kMin;
-  fail(ErrorCode::kBadInput, "reduction: expected none, add, mul or (from opset 18) max and min, "
-       "found '{}'", name);
+  fail(ErrorCode::kBadInput,
+       "reduction: expected none, add, mul or (from opset 18) max and min, "
+       "found '{}'",
+       name);
 }
 
 template <typename T>
@@ -30,21 +32,31 @@ T combined(T a, T b, Reduction reduction) {
     const auto x = static_cast<double>(a);
     const auto y = static_cast<double>(b);
     switch (reduction) {
-      case Reduction::kAdd: return narrow<T>(x + y);
-      case Reduction::kMul: return narrow<T>(x * y);
-      case Reduction::kMax: return std::isnan(x) || x >= y ? a : b;
-      case Reduction::kMin: return std::isnan(x) || x <= y ? a : b;
-      default: return b;
+      case Reduction::kAdd:
+        return narrow<T>(x + y);
+      case Reduction::kMul:
+        return narrow<T>(x * y);
+      case Reduction::kMax:
+        return std::isnan(x) || x >= y ? a : b;
+      case Reduction::kMin:
+        return std::isnan(x) || x <= y ? a : b;
+      default:
+        return b;
     }
   } else if constexpr (std::is_same_v<T, bool>) {
     return reduction == Reduction::kAdd || reduction == Reduction::kMax ? a || b : a && b;
   } else {
     switch (reduction) {
-      case Reduction::kAdd: return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-      case Reduction::kMul: return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-      case Reduction::kMax: return std::max(a, b);
-      case Reduction::kMin: return std::min(a, b);
-      default: return b;
+      case Reduction::kAdd:
+        return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+      case Reduction::kMul:
+        return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+      case Reduction::kMax:
+        return std::max(a, b);
+      case Reduction::kMin:
+        return std::min(a, b);
+      default:
+        return b;
     }
   }
 }

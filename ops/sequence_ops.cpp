@@ -67,9 +67,13 @@ void infer_empty(InferContext& ctx) {
   ctx.set_type(0, ir::Type::sequence(ir::Type::tensor(*type)));
 }
 
-void empty(KernelContext& ctx) { ctx.set_output(0, RuntimeValue::sequence({})); }
+void empty(KernelContext& ctx) {
+  ctx.set_output(0, RuntimeValue::sequence({}));
+}
 
-void infer_at(InferContext& ctx) { ctx.set_type(0, entry_type(ctx, 0)); }
+void infer_at(InferContext& ctx) {
+  ctx.set_type(0, entry_type(ctx, 0));
+}
 
 void at(KernelContext& ctx) {
   const Items& items = items_of(ctx, 0);
@@ -100,7 +104,9 @@ void insert(KernelContext& ctx) {
   ctx.set_output(0, RuntimeValue::sequence(std::move(items)));
 }
 
-void infer_erase(InferContext& ctx) { ctx.set_same(0, 0); }
+void infer_erase(InferContext& ctx) {
+  ctx.set_same(0, 0);
+}
 
 void erase(KernelContext& ctx) {
   Items items = items_of(ctx, 0);
@@ -110,7 +116,9 @@ void erase(KernelContext& ctx) {
   ctx.set_output(0, RuntimeValue::sequence(std::move(items)));
 }
 
-void infer_length(InferContext& ctx) { ctx.set(0, ir::DataType::kInt64, ir::Shape{}); }
+void infer_length(InferContext& ctx) {
+  ctx.set(0, ir::DataType::kInt64, ir::Shape{});
+}
 
 void length(KernelContext& ctx) {
   ctx.set_output(0, ir::Tensor::scalar(static_cast<int64_t>(items_of(ctx, 0).size())));
@@ -257,7 +265,9 @@ void sequence_map(KernelContext& ctx) {
 
 // --- Optional --------------------------------------------------------------------------------
 
-void infer_optional(InferContext& ctx) { ctx.set_type(0, ir::Type::optional(ctx.type(0))); }
+void infer_optional(InferContext& ctx) {
+  ctx.set_type(0, ir::Type::optional(ctx.type(0)));
+}
 
 void make_optional(KernelContext& ctx) {
   Items content;
@@ -265,7 +275,9 @@ void make_optional(KernelContext& ctx) {
   ctx.set_output(0, RuntimeValue::optional(std::move(content)));
 }
 
-void infer_has_element(InferContext& ctx) { ctx.set(0, ir::DataType::kBool, ir::Shape{}); }
+void infer_has_element(InferContext& ctx) {
+  ctx.set(0, ir::DataType::kBool, ir::Shape{});
+}
 
 bool holds_something(const KernelContext& ctx) {
   if (!ctx.has(0)) return false;
@@ -310,6 +322,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> sequence_ops() { return kOps; }
+std::span<const OpDef> sequence_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

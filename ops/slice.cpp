@@ -65,8 +65,7 @@ ir::Dim sliced(const ir::Dim& extent, const ir::Dim& start, const ir::Dim& end,
     length = int_sub(end, start);
   }
   if (const auto n = int_value(length); n && *n < 0) return ir::Dim::unknown();
-  return *by == 1 ? length
-                  : int_floor_div(int_add(length, ir::Dim::of(*by - 1)), ir::Dim::of(*by));
+  return *by == 1 ? length : int_floor_div(int_add(length, ir::Dim::of(*by - 1)), ir::Dim::of(*by));
 }
 
 struct KnownSlice {
@@ -127,8 +126,10 @@ std::vector<Range> ranges_of(const KernelContext& ctx, const ir::Dims& dims) {
   axes = distinct_axes(axes, static_cast<int64_t>(dims.size()));
   if (ends->size() != starts->size() || axes.size() != starts->size() ||
       (steps && steps->size() != starts->size())) {
-    fail(ErrorCode::kBadInput, "expected as many starts as ends, axes and steps, found {}, {}, {}, "
-         "{}", starts->size(), ends->size(), axes.size(), steps ? steps->size() : starts->size());
+    fail(ErrorCode::kBadInput,
+         "expected as many starts as ends, axes and steps, found {}, {}, {}, "
+         "{}",
+         starts->size(), ends->size(), axes.size(), steps ? steps->size() : starts->size());
   }
   std::vector<Range> ranges;
   for (const int64_t d : dims) ranges.push_back({0, d, 1});
@@ -162,9 +163,8 @@ void slice(KernelContext& ctx) {
   const std::vector<Range> ranges = ranges_of(ctx, in.dims());
   ir::Dims dims;
   for (const Range& range : ranges) dims.push_back(range.count);
-  if (dims == in.dims() && std::all_of(ranges.begin(), ranges.end(), [](const Range& r) {
-        return r.step == 1;
-      })) {
+  if (dims == in.dims() &&
+      std::all_of(ranges.begin(), ranges.end(), [](const Range& r) { return r.step == 1; })) {
     return ctx.set_output(0, in);
   }
   ir::Tensor& out = ctx.output(0, in.type(), dims);

@@ -68,9 +68,8 @@ void copy_axes(const T* in, T* out, std::vector<Axis> axes) {
   // A transposition: an outer axis is contiguous in the input, the inner one in the output.
   Axis rows{1, 0, 0};
   if (inner.in != 1 && inner.in != 0) {
-    const auto contiguous = std::find_if(axes.begin(), axes.end(), [](const Axis& a) {
-      return a.in == 1;
-    });
+    const auto contiguous =
+        std::find_if(axes.begin(), axes.end(), [](const Axis& a) { return a.in == 1; });
     if (contiguous != axes.end()) {
       rows = *contiguous;
       axes.erase(contiguous);

@@ -72,8 +72,10 @@ void infer_reshape(InferContext& ctx) {
       out[i] = in != nullptr ? (*in)[i] : ir::Dim::unknown();
     } else if (value && *value < 0) {
       if (*value != -1 || ++inferred > 1) {
-        fail(ErrorCode::kBadInput, "expected at most one -1 and no other negative number in the "
-             "new shape, found {}", *value);
+        fail(ErrorCode::kBadInput,
+             "expected at most one -1 and no other negative number in the "
+             "new shape, found {}",
+             *value);
       }
       open.push_back(i);
     } else if (!value && !wanted[i].symbolic()) {
@@ -230,8 +232,12 @@ void unsqueeze(KernelContext& ctx) {
 
 // --- Identity, Dropout -----------------------------------------------------------------------
 
-void infer_identity(InferContext& ctx) { ctx.set_alias(0, 0); }
-void identity(KernelContext& ctx) { ctx.set_output(0, ctx.value(0)); }
+void infer_identity(InferContext& ctx) {
+  ctx.set_alias(0, 0);
+}
+void identity(KernelContext& ctx) {
+  ctx.set_output(0, ctx.value(0));
+}
 
 bool trains(const KernelContext& ctx) {
   if (ctx.opset() < 12 || !ctx.has(2)) return false;
@@ -283,6 +289,8 @@ constexpr OpDef kOps[] = {
 
 }  // namespace
 
-std::span<const OpDef> view_ops() { return kOps; }
+std::span<const OpDef> view_ops() {
+  return kOps;
+}
 
 }  // namespace fettle::ops

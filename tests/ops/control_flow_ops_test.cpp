@@ -6,7 +6,8 @@ namespace {
 // x is doubled until the condition fails or the trip count is reached; each value is stacked.
 const std::string kLoop =
     "g (int64 m, bool c, float[2] x) => (float[2] y, float[t,2] all) {"
-    "  y, all = Loop<body = b (int64 i, bool on, float[2] s) => (bool go, float[2] r, float[2] scan)"
+    "  y, all = Loop<body = b (int64 i, bool on, float[2] s) => (bool go, float[2] r, float[2] "
+    "scan)"
     "    { two = Constant<value_float = 2.0>() r = Mul(s, two) scan = Identity(r)"
     "      five = Constant<value_int = 5>() go = Less(i, five) }>(m, c, x) }";
 

@@ -9,9 +9,15 @@ namespace {
 
 using ir::Dim;
 
-Dim n() { return Dim::named("N"); }
-Dim h() { return Dim::named("H"); }
-std::string text(const Dim& d) { return ir::to_string(ir::Shape{d}); }
+Dim n() {
+  return Dim::named("N");
+}
+Dim h() {
+  return Dim::named("H");
+}
+std::string text(const Dim& d) {
+  return ir::to_string(ir::Shape{d});
+}
 
 TEST(Dims, ExpressionsCancel) {
   EXPECT_EQ(dim_floor_div(dim_mul(n(), Dim::of(4)), Dim::of(4)), n());
@@ -25,8 +31,8 @@ TEST(Dims, EqualExpressionsHaveEqualText) {
   EXPECT_EQ(text(dim_mul(Dim::of(4), n())), "[N*4]");
   EXPECT_EQ(text(dim_add(Dim::of(2), h())), "[H+2]");
   const Dim a = dim_floor_div(dim_add(h(), Dim::of(3)), Dim::of(2));
-  const Dim b = dim_add(dim_floor_div(dim_sub(dim_add(h(), Dim::of(4)), Dim::of(3)), Dim::of(2)),
-                        Dim::of(1));
+  const Dim b =
+      dim_add(dim_floor_div(dim_sub(dim_add(h(), Dim::of(4)), Dim::of(3)), Dim::of(2)), Dim::of(1));
   EXPECT_TRUE(a.same(b)) << text(a) << " " << text(b);
   // Two halvings are one quartering.
   const Dim half = dim_floor_div(h(), Dim::of(2));

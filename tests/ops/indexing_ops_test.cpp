@@ -11,18 +11,19 @@ TEST(Gather, NegativeIndicesCountFromTheEnd) {
   EXPECT_EQ(values<float>(run_one(graph, {{"x", iota({3, 2})}, {"i", longs({-1, 0})}})),
             (Floats{4, 5, 0, 1}));
   for (const int64_t i : {int64_t{3}, int64_t{-4}, INT64_MAX, INT64_MIN}) {
-    EXPECT_EQ(error_of([&] { run_one(graph, {{"x", iota({3, 2})}, {"i", longs({i})}}); }),
+    EXPECT_EQ(error_of([&] {
+                run_one(graph, {{"x", iota({3, 2})}, {"i", longs({i})}});
+              }),
               ErrorCode::kBadInput);
   }
 }
 
 TEST(GatherND, ChecksTuples) {
-  const std::string graph =
-      "g (float[2,3] x, int64[n,k] i) => (float[] y) { y = GatherND(x, i) }";
+  const std::string graph = "g (float[2,3] x, int64[n,k] i) => (float[] y) { y = GatherND(x, i) }";
   const auto pick = [&](const Longs& tuple) {
-    return values<float>(run_one(
-        graph, {{"x", iota({2, 3})},
-                {"i", ir::Tensor::of({1, static_cast<int64_t>(tuple.size())}, tuple)}}));
+    return values<float>(
+        run_one(graph, {{"x", iota({2, 3})},
+                        {"i", ir::Tensor::of({1, static_cast<int64_t>(tuple.size())}, tuple)}}));
   };
   EXPECT_EQ(pick({1, -1}), (Floats{5}));
   EXPECT_EQ(pick({-1}), (Floats{3, 4, 5}));
@@ -34,7 +35,8 @@ TEST(ScatterElements, LastUpdateWinsAndReductionsAccumulate) {
   const auto scatter = [](const std::string& reduction, const Longs& indices) {
     const std::string graph =
         "g (float[4] x, int64[n] i, float[n] u) => (float[4] y) "
-        "{ y = ScatterElements<axis = 0, reduction = \"" + reduction + "\">(x, i, u) }";
+        "{ y = ScatterElements<axis = 0, reduction = \"" +
+        reduction + "\">(x, i, u) }";
     return values<float>(run_one(
         graph, {{"x", iota({4})}, {"i", longs(indices)}, {"u", ir::Tensor::of<float>({2}, {5, 7})}},
         18));

@@ -104,7 +104,8 @@ TEST(Infer, OverriddenInputsReplaceDeclaredShapes) {
 }
 
 TEST(Infer, SymbolsThatLookLikeNumbersStayNames) {
-  ir::Model model = parse_text_graph("g (float[N,3] x) => (float[] y) { y = Flatten<axis = 0>(x) }");
+  ir::Model model =
+      parse_text_graph("g (float[N,3] x) => (float[] y) { y = Flatten<axis = 0>(x) }");
   (*model.graph->inputs()[0]->type.shape)[0] = ir::Dim::named("-1");
   EXPECT_EQ(inferred(model), "tensor(float)[1, {-1}*3]");
 }

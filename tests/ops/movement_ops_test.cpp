@@ -75,10 +75,13 @@ TEST(Split, UnevenPartsFromVersion18) {
 TEST(Split, SizesMustAddUp) {
   const std::string graph =
       "g (float[7] x, int64[2] s) => (float[a] p, float[b] q) { p, q = Split<axis = 0>(x, s) }";
-  EXPECT_EQ(values<float>(run_text(graph, {{"x", iota({7})}, {"s", longs({7, 0})}})[0].tensor).size(),
-            7u);
+  EXPECT_EQ(
+      values<float>(run_text(graph, {{"x", iota({7})}, {"s", longs({7, 0})}})[0].tensor).size(),
+      7u);
   for (const Longs& sizes : {Longs{3, 3}, Longs{9, -2}, Longs{INT64_MAX, INT64_MAX}}) {
-    EXPECT_EQ(error_of([&] { run_text(graph, {{"x", iota({7})}, {"s", longs(sizes)}}); }),
+    EXPECT_EQ(error_of([&] {
+                run_text(graph, {{"x", iota({7})}, {"s", longs(sizes)}});
+              }),
               ErrorCode::kBadInput);
   }
 }
@@ -111,8 +114,8 @@ TEST(Movement, SubByteElementsAndStrings) {
   ir::Tensor x(ir::DataType::kUint4, {2, 3});
   const uint8_t packed[] = {0x10, 0x32, 0x54};
   std::copy_n(packed, 3, reinterpret_cast<uint8_t*>(x.mutable_bytes()));
-  const ir::Model model = parse_text_graph(
-      "g (float[2,3] x) => (float[3,2] y) { y = Transpose(x) }", 21);
+  const ir::Model model =
+      parse_text_graph("g (float[2,3] x) => (float[3,2] y) { y = Transpose(x) }", 21);
   model.graph->inputs()[0]->type = ir::Type::tensor(ir::DataType::kUint4, ir::shape_of({2, 3}));
   const ir::Tensor y = interp::Executor(model).run({{"x", x}})[0].tensor;
   ASSERT_EQ(y.type(), ir::DataType::kUint4);
@@ -131,7 +134,9 @@ TEST(Expand, BroadcastsAndRefuses) {
   const std::string graph = "g (float[a,b] x, int64[n] s) => (float[] y) { y = Expand(x, s) }";
   EXPECT_EQ(values<float>(run_one(graph, {{"x", iota({2, 1})}, {"s", longs({2, 1, 3})}})),
             (Floats{0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1}));
-  EXPECT_EQ(error_of([&] { run_one(graph, {{"x", iota({2, 1})}, {"s", longs({3, 2})}}); }),
+  EXPECT_EQ(error_of([&] {
+              run_one(graph, {{"x", iota({2, 1})}, {"s", longs({3, 2})}});
+            }),
             ErrorCode::kBadInput);
   EXPECT_EQ(error_of([&] {
               run_one(graph, {{"x", iota({2, 1})}, {"s", longs({INT64_MAX, 2, 1})}});
@@ -143,7 +148,9 @@ TEST(Tile, RepeatsEveryAxis) {
   const std::string graph = "g (float[a,b] x, int64[n] r) => (float[] y) { y = Tile(x, r) }";
   EXPECT_EQ(values<float>(run_one(graph, {{"x", iota({1, 2})}, {"r", longs({2, 2})}})),
             (Floats{0, 1, 0, 1, 0, 1, 0, 1}));
-  EXPECT_EQ(error_of([&] { run_one(graph, {{"x", iota({1, 2})}, {"r", longs({-1, 2})}}); }),
+  EXPECT_EQ(error_of([&] {
+              run_one(graph, {{"x", iota({1, 2})}, {"r", longs({-1, 2})}});
+            }),
             ErrorCode::kBadInput);
 }
 

@@ -23,8 +23,9 @@ class Generator {
 
   // Mostly small, now and then at the edge of int64.
   int64_t number() {
-    static constexpr int64_t kEdges[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX, INT64_MAX - 1,
-                                         INT32_MAX, int64_t{1} << 40, -(int64_t{1} << 40)};
+    static constexpr int64_t kEdges[] = {INT64_MIN,          INT64_MIN + 1, INT64_MAX,
+                                         INT64_MAX - 1,      INT32_MAX,     int64_t{1} << 40,
+                                         -(int64_t{1} << 40)};
     return below(12) == 0 ? kEdges[below(7)] : below(9) - 4;
   }
 
@@ -43,9 +44,10 @@ class Generator {
     ir::Dims dims(static_cast<size_t>(below(5)));
     for (int64_t& d : dims) d = below(12) == 0 ? 0 : 1 + below(4);
     static constexpr ir::DataType kTypes[] = {
-        ir::DataType::kFloat, ir::DataType::kInt64, ir::DataType::kInt32,    ir::DataType::kBool,
-        ir::DataType::kUint4, ir::DataType::kUint8, ir::DataType::kString,   ir::DataType::kFloat16,
-        ir::DataType::kInt2,  ir::DataType::kFloat, ir::DataType::kComplex128};
+        ir::DataType::kFloat,  ir::DataType::kInt64,     ir::DataType::kInt32,
+        ir::DataType::kBool,   ir::DataType::kUint4,     ir::DataType::kUint8,
+        ir::DataType::kString, ir::DataType::kFloat16,   ir::DataType::kInt2,
+        ir::DataType::kFloat,  ir::DataType::kComplex128};
     const ir::DataType type = kTypes[below(11)];
     ir::Tensor t(type, dims);
     fill_zero(t);
@@ -58,9 +60,11 @@ class Generator {
   }
 
   void attributes(ir::Node& node) {
-    for (const char* name : {"axis", "batch_dims", "k", "upper", "allowzero", "start", "end", "dtype",
-                             "keepdims", "num_outputs", "batch_axis", "time_axis", "sorted"}) {
-      if (below(6) == 0) node.set_attribute(ir::Attribute(name, below(8) == 0 ? number() : below(3)));
+    for (const char* name :
+         {"axis", "batch_dims", "k", "upper", "allowzero", "start", "end", "dtype", "keepdims",
+          "num_outputs", "batch_axis", "time_axis", "sorted"}) {
+      if (below(6) == 0)
+        node.set_attribute(ir::Attribute(name, below(8) == 0 ? number() : below(3)));
     }
     for (const char* name : {"axes", "perm", "starts", "ends", "pads", "split", "shape"}) {
       if (below(6) == 0) node.set_attribute(ir::Attribute(name, numbers()));
@@ -119,7 +123,8 @@ struct Trial {
   std::string shown() const {
     std::string text(op.name);
     for (const RuntimeValue& v : operands) {
-      text += fmt::format(" {}{}", ir::data_type_name(v.tensor.type()), ir::to_string(v.tensor.dims()));
+      text +=
+          fmt::format(" {}{}", ir::data_type_name(v.tensor.type()), ir::to_string(v.tensor.dims()));
     }
     return text;
   }

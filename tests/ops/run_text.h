@@ -23,7 +23,8 @@ inline std::vector<ops::RuntimeValue> run_text(const std::string& graph, const i
 }
 
 // The first output, as `text` computes it.
-inline ir::Tensor run_one(const std::string& graph, const interp::Feeds& feeds, int64_t opset = 17) {
+inline ir::Tensor run_one(const std::string& graph, const interp::Feeds& feeds,
+                          int64_t opset = 17) {
   return run_text(graph, feeds, opset).at(0).tensor;
 }
 

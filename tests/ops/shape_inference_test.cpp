@@ -106,7 +106,9 @@ std::unordered_map<std::string, ir::Type> symbolic_inputs(const ir::Model& model
 }
 
 // Ranks of these depend on the extents: branches of If squeeze, or do not.
-bool rank_depends_on_extents(const std::string& model) { return model.rfind("silero_vad", 0) == 0; }
+bool rank_depends_on_extents(const std::string& model) {
+  return model.rfind("silero_vad", 0) == 0;
+}
 
 TEST(ShapeInference, RanksThatDependOnExtentsResolveForKnownOnes) {
   if (shared_folder().empty()) GTEST_SKIP() << "no zoo: the shared folder is absent";

@@ -22,18 +22,22 @@ TEST(Reshape, ZeroCopiesAndMinusOneFills) {
 }
 
 TEST(Reshape, RefusesWhatDoesNotFit) {
-  for (const Longs& to : {Longs{5, 5}, Longs{-1, -1}, Longs{-2, 12}, Longs{7, -1}, Longs{0, 0, 0, 0},
-                          Longs{INT64_MAX, INT64_MAX, 2}}) {
+  for (const Longs& to : {Longs{5, 5}, Longs{-1, -1}, Longs{-2, 12}, Longs{7, -1},
+                          Longs{0, 0, 0, 0}, Longs{INT64_MAX, INT64_MAX, 2}}) {
     EXPECT_EQ(error_of([&] { reshaped(kReshape, {2, 3, 4}, to); }), ErrorCode::kBadInput);
   }
-  EXPECT_EQ(error_of([&] { reshaped(kReshapeKeepingZeros, {2, 0, 4}, {0, -1}); }),
+  EXPECT_EQ(error_of([&] {
+              reshaped(kReshapeKeepingZeros, {2, 0, 4}, {0, -1});
+            }),
             ErrorCode::kBadInput);
 }
 
 TEST(Squeeze, OnlyExtentOne) {
   const std::string graph = "g (float[a,b,c] x, int64[n] s) => (float[] y) { y = Squeeze(x, s) }";
   EXPECT_EQ(run_one(graph, {{"x", iota({1, 3, 1})}, {"s", longs({-1})}}).dims(), (ir::Dims{1, 3}));
-  EXPECT_EQ(error_of([&] { run_one(graph, {{"x", iota({1, 3, 1})}, {"s", longs({1})}}); }),
+  EXPECT_EQ(error_of([&] {
+              run_one(graph, {{"x", iota({1, 3, 1})}, {"s", longs({1})}});
+            }),
             ErrorCode::kBadInput);
 }
 
@@ -41,14 +45,16 @@ TEST(Unsqueeze, AxesCountInTheResult) {
   const std::string graph = "g (float[a] x, int64[n] s) => (float[] y) { y = Unsqueeze(x, s) }";
   EXPECT_EQ(run_one(graph, {{"x", iota({5})}, {"s", longs({2, 0})}}).dims(), (ir::Dims{1, 5, 1}));
   for (const Longs& axes : {Longs{0, 0}, Longs{0, -3}, Longs{4}}) {
-    EXPECT_EQ(error_of([&] { run_one(graph, {{"x", iota({5})}, {"s", longs(axes)}}); }),
+    EXPECT_EQ(error_of([&] {
+                run_one(graph, {{"x", iota({5})}, {"s", longs(axes)}});
+              }),
               ErrorCode::kBadInput);
   }
 }
 
 TEST(Dropout, InferenceKeepsEverything) {
-  const auto out = run_text(
-      "g (float[4] x) => (float[4] y, bool[4] m) { y, m = Dropout(x) }", {{"x", iota({4})}});
+  const auto out = run_text("g (float[4] x) => (float[4] y, bool[4] m) { y, m = Dropout(x) }",
+                            {{"x", iota({4})}});
   EXPECT_EQ(values<float>(out[0].tensor), (std::vector<float>{0, 1, 2, 3}));
   EXPECT_EQ(values<uint8_t>(out[1].tensor), (std::vector<uint8_t>{1, 1, 1, 1}));
 }
