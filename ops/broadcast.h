@@ -30,6 +30,7 @@ class BroadcastLoop {
       strides[n] = broadcast_strides(*operands[n], to);
     }
     empty_ = ir::element_count(to) == 0;
+    if (empty_) return;  // its extents may be too large to multiply
     for (size_t axis = to.size(); axis-- > 0;) {
       if (to[axis] == 1) continue;
       Axis next{to[axis], {}};
