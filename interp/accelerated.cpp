@@ -7,11 +7,14 @@
 #include "interp/channel_affine.h"
 #include "interp/concat.h"
 #include "interp/convolution.h"
+#include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
 #include "interp/matrix_product.h"
 #include "interp/pooling.h"
 #include "interp/quantize.h"
+#include "interp/recurrent.h"
+#include "interp/row_kernels.h"
 #include "interp/unary.h"
 
 namespace fettle::interp {
@@ -29,18 +32,24 @@ constexpr std::array kRows{
     Row{"Add", accelerate_binary},
     Row{"AveragePool", accelerate_average_pool},
     Row{"BatchNormalization", accelerate_batch_normalization},
+    Row{"Cast", accelerate_pass_through},
     Row{"Clip", accelerate_unary},
     Row{"Concat", accelerate_concat},
     Row{"Conv", accelerate_conv},
     Row{"ConvTranspose", accelerate_conv_transpose},
     Row{"DequantizeLinear", accelerate_dequantize},
     Row{"Div", accelerate_binary},
+    Row{"Dropout", accelerate_pass_through},
     Row{"Erf", accelerate_unary},
     Row{"Exp", accelerate_unary},
+    Row{"GRU", accelerate_recurrent},
     Row{"Gemm", accelerate_gemm},
     Row{"GlobalAveragePool", accelerate_global_average_pool},
     Row{"HardSigmoid", accelerate_unary},
     Row{"HardSwish", accelerate_unary},
+    Row{"Identity", accelerate_pass_through},
+    Row{"LSTM", accelerate_recurrent},
+    Row{"LayerNormalization", accelerate_layer_normalization},
     Row{"LeakyRelu", accelerate_unary},
     Row{"MatMul", accelerate_matmul},
     Row{"MatMulInteger", accelerate_matmul_integer},
@@ -52,6 +61,7 @@ constexpr std::array kRows{
     Row{"QuantizeLinear", accelerate_quantize},
     Row{"Relu", accelerate_unary},
     Row{"Sigmoid", accelerate_unary},
+    Row{"Softmax", accelerate_softmax},
     Row{"Sqrt", accelerate_unary},
     Row{"Sub", accelerate_binary},
     Row{"Sum", accelerate_binary},
@@ -63,7 +73,7 @@ constexpr std::array kRows{
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts) {
   if (!facts.node->is_default_domain()) return nullptr;
   for (const Row& row : kRows) {
-    if (row.op == facts.node->op_type) return row.make(facts);
+    if (row.op == facts.node->op_type) return with_half_operands(row.make(facts));
   }
   return nullptr;
 }

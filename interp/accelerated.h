@@ -44,6 +44,9 @@ class Call {
     return i < inputs_.size() &&
            (inputs_[i].constant != nullptr || inputs_[i].slot != nullptr);
   }
+  size_t input_count() const { return inputs_.size(); }
+  // The operand's plain value, or null when omitted.
+  const ops::RuntimeValue* value(size_t i);
   bool is_constant(size_t i) const { return i < inputs_.size() && inputs_[i].constant != nullptr; }
   // Element type and dimensions of a tensor operand in whatever layout; kUndefined and null for an
   // omitted operand or one that is not a tensor.
@@ -59,6 +62,8 @@ class Call {
 
   void set(size_t i, ir::Tensor tensor) { outputs_[i].value = ops::RuntimeValue(std::move(tensor)); }
   void set(size_t i, Blocked blocked);
+  // Output `i` is operand `operand`, in whatever layout it has.
+  void forward(size_t operand, size_t i);
   std::vector<Output>& outputs() { return outputs_; }
 
  private:

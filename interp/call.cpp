@@ -7,11 +7,24 @@ const Blocked* Call::blocked(size_t i) const {
                                                           : nullptr;
 }
 
-const ir::Tensor* Call::tensor(size_t i) {
+const ops::RuntimeValue* Call::value(size_t i) {
   if (!has(i)) return nullptr;
   const Input& input = inputs_[i];
-  const ops::RuntimeValue& value = input.slot != nullptr ? input.slot->plain() : *input.constant;
-  return value.is_tensor() ? &value.tensor : nullptr;
+  return input.slot != nullptr ? &input.slot->plain() : input.constant;
+}
+
+const ir::Tensor* Call::tensor(size_t i) {
+  const ops::RuntimeValue* plain = value(i);
+  return plain != nullptr && plain->is_tensor() ? &plain->tensor : nullptr;
+}
+
+void Call::forward(size_t operand, size_t i) {
+  const Input& input = inputs_[operand];
+  if (input.slot != nullptr) {
+    outputs_[i] = Output{input.slot->value, input.slot->blocked};
+  } else {
+    outputs_[i].value = *input.constant;
+  }
 }
 
 ir::DataType Call::type(size_t i) const {

@@ -1,5 +1,6 @@
 #include "interp/executor.h"
 
+#include <malloc.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -28,6 +29,18 @@ class ThreadCount {
   int before_;
 };
 
+// Keeps freed activations in the heap instead of returning them to the system after every node:
+// mapping and clearing pages again costs as much as computing small layers.
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  static const bool done = [] {
+    constexpr int kMost = 256 << 20;
+    return mallopt(M_MMAP_THRESHOLD, kMost / 8) != 0 && mallopt(M_TRIM_THRESHOLD, kMost) != 0;
+  }();
+  (void)done;
+#endif
+}
+
 bool calls_functions(const ir::Model& model) {
   bool found = false;
   if (model.functions.empty()) return false;
@@ -51,6 +64,7 @@ struct Executor::Impl {
   std::set<std::string> overridden;
 
   Impl(const ir::Model& source, ExecutorOptions chosen) : options(chosen), model(&source) {
+    keep_freed_memory();
     if (options.threads < 0) {
       fail(ErrorCode::kUsage, "expected a thread count of 0 or more, found {}", options.threads);
     }

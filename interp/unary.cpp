@@ -9,6 +9,7 @@
 #include <unsupported/Eigen/SpecialFunctions>
 
 #include "interp/parallel.h"
+#include "interp/vector_math.h"
 
 namespace fettle::interp {
 namespace {
@@ -66,12 +67,12 @@ void negate(const float* x, float* y, int64_t n, Parameters) {
 void absolute(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).abs(); }
 void square_root(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).sqrt(); }
 void sigmoid(const float* x, float* y, int64_t n, Parameters) {
-  Out(y, n) = 1.0f / (1.0f + (-In(x, n)).exp());
+  sigmoid_row(x, y, n);
 }
 void hyperbolic_tangent(const float* x, float* y, int64_t n, Parameters) {
-  Out(y, n) = In(x, n).tanh();
+  tanh_row(x, y, n);
 }
-void exponential(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).exp(); }
+void exponential(const float* x, float* y, int64_t n, Parameters) { exp_row(x, y, n); }
 void error_function(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).erf(); }
 
 std::optional<Parameters> no_parameters(const NodeFacts&) { return Parameters{}; }

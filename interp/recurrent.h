@@ -1,0 +1,12 @@
+// LSTM and GRU in float32: one product for the inputs of all steps, then a small one per step.
+#pragma once
+
+#include "interp/accelerated.h"
+
+namespace fettle::interp {
+
+// Row of the table of accelerated kernels. Covers the default activations without clipping,
+// sequence lengths, peepholes and coupled gates; the kernel declines the rest.
+std::unique_ptr<AcceleratedKernel> accelerate_recurrent(const NodeFacts& facts);
+
+}  // namespace fettle::interp
