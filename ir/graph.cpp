@@ -245,10 +245,9 @@ void Graph::erase_value(Value& value) {
   std::erase_if(values_, [&](const auto& v) { return v.get() == &value; });
 }
 
-size_t Graph::erase_unused_constants(bool defaults) {
-  const auto unused = [&](const Value* v) {
-    return v->uses_.empty() && v->output_uses_ == 0 && v->has_initializer() &&
-           (!v->is_input_ || (defaults && parent_ == nullptr));
+size_t Graph::erase_unused_constants() {
+  const auto unused = [](const Value* v) {
+    return v->uses_.empty() && v->output_uses_ == 0 && v->has_initializer() && !v->is_input_;
   };
   const size_t before = constants_.size();
   for (const Value* v : constants_) {
@@ -256,9 +255,16 @@ size_t Graph::erase_unused_constants(bool defaults) {
   }
   std::erase_if(constants_, unused);
   if (constants_.size() == before) return 0;
-  std::erase_if(inputs_, unused);
   std::erase_if(values_, [&](const auto& v) { return unused(v.get()); });
   return before - constants_.size();
+}
+
+void Graph::make_plain_constant(Value& input) {
+  FETTLE_ASSERT(input.graph_ == this && input.is_input_ && input.constant_.has_value());
+  std::erase(inputs_, &input);
+  input.is_input_ = false;
+  input.carry.clear();
+  input.type = Type::tensor(input.constant_->tensor.type(), shape_of(input.constant_->tensor.dims()));
 }
 
 void Graph::purge() {

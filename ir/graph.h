@@ -230,9 +230,10 @@ class Graph {
   void erase(Node& node);
   // Removes a value without producer and uses: an unused constant, or an input on request.
   void erase_value(Value& value);
-  // Removes the constants that nothing reads and that are no output; with `defaults` (main graph
-  // only) also the inputs with an initializer that nothing reads. Returns their number.
-  size_t erase_unused_constants(bool defaults = false);
+  // Removes the constants that nothing reads and that are no output. Returns their number.
+  size_t erase_unused_constants();
+  // Makes an input with an initializer a plain constant, which callers cannot override any more.
+  void make_plain_constant(Value& input);
   // Frees erased nodes and their values.
   void purge();
   // Renames a value that is neither graph input nor graph output.

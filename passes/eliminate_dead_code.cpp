@@ -1,8 +1,6 @@
 // Removes nodes of which no output is read, and constants that nothing reads.
 //
-// Conditions: the value is no graph output. Graph inputs stay, and so do their defaults. Only where
-// initializers that are inputs count as constants (IR version < 4) are unread ones removed: they
-// were listed as inputs because the format demanded it.
+// Conditions: the value is no graph output. Graph inputs stay, and so do their defaults.
 // Nodes without outputs stay: they can only be there for an effect.
 #include "passes/passes.h"
 #include "passes/rewrite.h"
@@ -42,7 +40,7 @@ int64_t erase_dead_nodes(ir::Graph& graph) {
 int64_t eliminate_dead_code(PassContext& context) {
   int64_t count = erase_dead_nodes(*context.model.graph);
   ir::for_each_graph(*context.model.graph, [&](ir::Graph& graph) {
-    count += static_cast<int64_t>(graph.erase_unused_constants(context.initializers_are_constant));
+    count += static_cast<int64_t>(graph.erase_unused_constants());
   });
   return count;
 }

@@ -32,7 +32,7 @@ struct PassContext {
   ir::Model& model;
   // Constant folding may grow the model by at most this many bytes net, over all rounds.
   int64_t fold_growth_budget = 1 << 20;
-  // Initializers that are also graph inputs count as constants (see PipelineOptions).
+  // Initializers that are also graph inputs are meant as constants (see PipelineOptions).
   bool initializers_are_constant = false;
   std::string current_pass = {};
   std::vector<Declined> declined = {};
@@ -72,7 +72,7 @@ struct PipelineOptions {
   std::string stop_after;          // name of the last pass to run, in the first round
   int max_rounds = 8;
   int64_t fold_growth_budget = 1 << 20;
-  // Whether initializers that are also graph inputs are constants; unused ones are then removed.
+  // Whether initializers that are also graph inputs are constants; they are then no inputs any more.
   // Unset: before IR version 4, which demanded that every initializer be an input, they are; from
   // then on they are defaults that callers may override, and no weight among them is touched.
   std::optional<bool> initializers_are_constant;

@@ -17,6 +17,7 @@ int64_t fuse_batch_norm(PassContext& context);
 int64_t fuse_pad(PassContext& context);
 int64_t infer_shapes(PassContext& context);
 int64_t inline_functions(PassContext& context);
+int64_t make_initializers_constant(PassContext& context);
 int64_t merge_reshapes(PassContext& context);
 int64_t share_constants(PassContext& context);
 

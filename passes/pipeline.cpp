@@ -12,6 +12,8 @@ constexpr Pass kPasses[] = {
     // First make everything visible: bodies of functions, then types, then constants.
     {"inline_functions", "replaces calls to model-local functions by their bodies",
      inline_functions, kExact, true},
+    {"make_initializers_constant", "takes initializers out of the inputs where IR < 4 demanded them",
+     make_initializers_constant, kExact, true},
     {"infer_shapes", "finds types and shapes of values", infer_shapes, kExact, true},
     {"fold_constants", "computes what depends on constants or known shapes only", fold_constants,
      kExact, true},

@@ -12,8 +12,7 @@ void PassContext::decline(const ir::Node& node, std::string reason) {
 }
 
 const ir::Tensor* PassContext::constant(const ir::Value* value) const {
-  if (value == nullptr) return nullptr;
-  return value->is_constant() || initializers_are_constant ? value->constant() : nullptr;
+  return value != nullptr && value->is_constant() ? value->constant() : nullptr;
 }
 
 int64_t for_each_node(ir::Model& model, const std::function<int64_t(ir::Node&)>& rewrite) {

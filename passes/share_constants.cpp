@@ -27,7 +27,7 @@ int64_t share_group(PassContext& context, ir::Graph& graph, const std::vector<ir
     for (auto it = first; it != last && !shared; ++it) {
       if (!ir::identical(*it->second->constant(), tensor)) continue;
       shared = true;
-      if (!value->is_input() && graph.replace_all_uses(*value, *it->second)) {
+      if (graph.replace_all_uses(*value, *it->second)) {
         graph.erase_value(*value);
         ++count;
       }
