@@ -70,10 +70,10 @@ def resnet(rng):
 
 def dscnn(rng):
     layers = conv_bn(rng, "stem", 1, 32, limit=6)
-    for i, (inputs, outputs, stride) in enumerate(((32, 64, 1), (64, 128, 2), (128, 128, 1)), 1):
+    for i, (inputs, outputs, stride) in enumerate(((32, 96, 1), (96, 192, 2), (192, 192, 1)), 1):
         layers += conv_bn(rng, f"block{i}.depthwise", inputs, inputs, 3, stride, True, 6)
         layers += conv_bn(rng, f"block{i}.pointwise", inputs, outputs, 1, limit=6)
-    return Sequential(*layers, *head(rng, 128))
+    return Sequential(*layers, *head(rng, 192))
 
 
 def mlp(rng):
