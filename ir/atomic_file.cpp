@@ -4,17 +4,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 
 #include "ir/error.h"
+#include "ir/io.h"
 
 namespace fettle::ir {
 namespace {
 
 constexpr size_t kBufferSize = size_t{1} << 20;
 constexpr int kAttempts = 16;
+
+// Paths of temporary files that exist, for the signal handler.
+constexpr size_t kSlots = 64;
+std::array<std::atomic<char*>, kSlots> g_temporaries;
+
+// Where `path` was noted; kSlots when the list is full.
+size_t note_temporary(const char* path) {
+  char* copy = strdup(path);
+  for (size_t i = 0; i < kSlots && copy != nullptr; ++i) {
+    char* free_slot = nullptr;
+    if (g_temporaries[i].compare_exchange_strong(free_slot, copy)) return i;
+  }
+  std::free(copy);
+  return kSlots;
+}
+
+void forget_temporary(size_t slot) {
+  if (slot < kSlots) std::free(g_temporaries[slot].exchange(nullptr));
+}
 
 std::filesystem::path folder_of(const std::filesystem::path& path) {
   return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
@@ -28,6 +52,13 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+void remove_temporary_files() noexcept {
+  for (auto& slot : g_temporaries) {
+    // Never freed here: free() is not async-signal-safe, and the process ends.
+    if (const char* path = slot.exchange(nullptr)) unlink(path);
+  }
+}
 
 AtomicFile::AtomicFile(std::filesystem::path destination) : destination_(std::move(destination)) {
   struct stat status {};
@@ -49,11 +80,15 @@ AtomicFile::AtomicFile(std::filesystem::path destination) : destination_(std::mo
          destination_.string(), std::strerror(errno));
   }
   exists_ = true;
+  slot_ = note_temporary(temporary_.c_str());
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ >= 0) close(fd_);
-  if (exists_) unlink(temporary_.c_str());
+  if (exists_) {
+    unlink(temporary_.c_str());
+    forget_temporary(slot_);
+  }
 }
 
 void AtomicFile::fail_writing(int error) const {
@@ -108,6 +143,7 @@ void AtomicFile::commit() {
   finish();
   if (rename(temporary_.c_str(), destination_.c_str()) != 0) fail_writing(errno);
   exists_ = false;
+  forget_temporary(slot_);
   sync_folder(folder_of(destination_));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 namespace fettle::ir {
@@ -37,6 +38,7 @@ class AtomicFile {
   uint64_t size_ = 0;
   int fd_ = -1;
   bool exists_ = false;
+  size_t slot_ = 0;  // in the list that remove_temporary_files() works through
 };
 
 }  // namespace fettle::ir

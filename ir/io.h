@@ -45,5 +45,8 @@ std::string serialize_tensor(const Tensor& tensor, const std::string& name);
 
 // Writes bytes to `path` atomically, as write_model() does.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+// Removes the temporary files of writes in progress. Async-signal-safe: for handlers of SIGINT and
+// SIGTERM, after which the process must end.
+void remove_temporary_files() noexcept;
 
 }  // namespace fettle::ir

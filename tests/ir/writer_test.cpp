@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "ir/atomic_file.h"
 #include "ir/graph.h"
 #include "ir/io.h"
 #include "model_bytes.h"
@@ -145,6 +146,22 @@ TEST(Writer, AFullDiskLeavesNothingBehind) {
   signal(SIGXFSZ, old_handler);
   EXPECT_EQ(read_bytes(folder / "out.onnx"), "old");
   EXPECT_EQ(files_in(folder.path()), 1u);
+}
+
+TEST(Writer, InterruptedWritesLeaveNothingBehind) {
+  const TempFolder folder;
+  {
+    AtomicFile file(folder / "out.onnx");
+    file.write("half");
+    EXPECT_EQ(files_in(folder.path()), 1u);
+    remove_temporary_files();  // what a handler of SIGINT does
+    EXPECT_EQ(files_in(folder.path()), 0u);
+  }
+  AtomicFile file(folder / "out.onnx");
+  file.write("whole");
+  file.commit();
+  remove_temporary_files();
+  EXPECT_EQ(read_bytes(folder / "out.onnx"), "whole");
 }
 
 TEST(Writer, RespectsTheUmask) {
