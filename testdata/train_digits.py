@@ -5,7 +5,7 @@
 
 FOLDER (default: this script's) receives digits_{resnet,dscnn,mlp,lstm}.onnx: float32, opset 17,
 IR version 8, input `image` [batch, 1, 8, 8], output `logits` [batch, 10]. Trains with numpy alone,
-with fixed seeds, on the digits that make_digits.py leaves over; under two minutes in all on one CPU core.
+with fixed seeds, on the digits that make_digits.py leaves over; a few minutes in all on one CPU core.
 Needs numpy, scikit-learn, onnx, h5py.
 """
 import os
