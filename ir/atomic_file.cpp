@@ -69,9 +69,9 @@ AtomicFile::AtomicFile(std::filesystem::path destination) : destination_(std::mo
   }
   std::random_device random;
   for (int attempt = 0; attempt < kAttempts && fd_ < 0; ++attempt) {
-    temporary_ = folder_of(destination_) / fmt::format(".{}.tmp.{}.{:08x}",
-                                                       destination_.filename().string(), getpid(),
-                                                       random());
+    temporary_ =
+        folder_of(destination_) /
+        fmt::format(".{}.tmp.{}.{:08x}", destination_.filename().string(), getpid(), random());
     fd_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (fd_ < 0 && errno != EEXIST) break;
   }

@@ -15,7 +15,9 @@ constexpr int64_t kFirstIrWithOpsets = 3;
 
 using FunctionId = std::tuple<std::string, std::string, std::string>;  // domain, name, overload
 
-std::string canonical(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }
+std::string canonical(const std::string& domain) {
+  return domain == "ai.onnx" ? "" : domain;
+}
 
 // A graph's calls of functions, by index, and how many nodes it has in all subgraphs.
 struct Body {

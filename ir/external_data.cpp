@@ -35,9 +35,10 @@ uint64_t parse_number(const std::string& key, const std::string& text) {
 
 void check_location(const std::string& location) {
   const auto refuse = [&](const char* why) {
-    fail(ErrorCode::kBadInput,
-         "external data: location '{}' {}; expected a file beside the model, such as 'weights.data'",
-         location, why);
+    fail(
+        ErrorCode::kBadInput,
+        "external data: location '{}' {}; expected a file beside the model, such as 'weights.data'",
+        location, why);
   };
   if (location.empty()) refuse("is empty");
   if (location.size() > kMaxLocation) refuse("is too long");
@@ -110,8 +111,9 @@ ExternalLocation external_location(const onnx::TensorProto& proto) {
 TensorBytes ExternalFiles::read(const onnx::TensorProto& proto, size_t size, size_t alignment) {
   const ExternalLocation where = external_location(proto);
   if (where.has_length && where.length != size) {
-    fail(ErrorCode::kBadInput, "external data '{}': expected {} bytes for the tensor, found length {}",
-         where.location, size, where.length);
+    fail(ErrorCode::kBadInput,
+         "external data '{}': expected {} bytes for the tensor, found length {}", where.location,
+         size, where.length);
   }
   try {
     MappedFile& data = file(where.location);
@@ -148,8 +150,7 @@ MappedFile& ExternalFiles::file(const std::string& location) {
     fail(ErrorCode::kBadInput,
          "the model was read from memory and has no folder; read it from its file");
   }
-  const int fd =
-      options_.allow_symlinks ? open_through_links(location) : open_strictly(location);
+  const int fd = options_.allow_symlinks ? open_through_links(location) : open_strictly(location);
   return files_.emplace(location, MappedFile(fd)).first->second;
 }
 

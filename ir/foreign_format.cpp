@@ -48,7 +48,8 @@ void refuse_foreign_format(std::string_view bytes) {
 void refuse_text(std::string_view bytes) {
   constexpr size_t kHead = 256;
   if (is_text(bytes.substr(0, kHead))) {
-    fail(ErrorCode::kBadInput, "expected binary ONNX, found a text file; check what was downloaded");
+    fail(ErrorCode::kBadInput,
+         "expected binary ONNX, found a text file; check what was downloaded");
   }
 }
 

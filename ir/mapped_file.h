@@ -1,4 +1,5 @@
-// A file that is opened once, checked and mapped; tensors become views of it. Private header of ir/.
+// A file that is opened once, checked and mapped; tensors become views of it. Private header of
+// ir/.
 #pragma once
 
 #include <sys/types.h>

@@ -69,7 +69,8 @@ std::vector<CutRange> scan_and_parse(std::string_view bytes, MessageKind kind,
       static_cast<int>(scanned.reduced.size()));
   stream.SetRecursionLimit(kRecursionLimit);
   if (!proto.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage()) {
-    fail(ErrorCode::kBadInput, "protobuf cannot parse it: the file is damaged or nested too deeply");
+    fail(ErrorCode::kBadInput,
+         "protobuf cannot parse it: the file is damaged or nested too deeply");
   }
   return std::move(scanned.cuts);
 }

@@ -39,8 +39,10 @@ bool is_list(AttributeKind kind) {
     case AttributeKind::kTensors:
     case AttributeKind::kGraphs:
     case AttributeKind::kSparseTensors:
-    case AttributeKind::kTypes: return true;
-    default: return false;
+    case AttributeKind::kTypes:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -120,9 +122,15 @@ void GraphReader::read_payload(onnx::AttributeProto& proto, Graph& graph, Attrib
 void GraphReader::read_single_payload(onnx::AttributeProto& proto, Graph& graph,
                                       Attribute& attribute) {
   switch (attribute.kind) {
-    case AttributeKind::kFloat: attribute.payload = proto.f(); break;
-    case AttributeKind::kInt: attribute.payload = static_cast<int64_t>(proto.i()); break;
-    case AttributeKind::kString: attribute.payload = proto.s(); break;
+    case AttributeKind::kFloat:
+      attribute.payload = proto.f();
+      break;
+    case AttributeKind::kInt:
+      attribute.payload = static_cast<int64_t>(proto.i());
+      break;
+    case AttributeKind::kString:
+      attribute.payload = proto.s();
+      break;
     case AttributeKind::kTensor:
       attribute.payload = tensor_from_proto(*proto.mutable_t(), source_, {});
       break;
@@ -138,7 +146,8 @@ void GraphReader::read_single_payload(onnx::AttributeProto& proto, Graph& graph,
       attribute.payload = std::move(sparse);
       break;
     }
-    default: break;  // kType stays in the carried message
+    default:
+      break;  // kType stays in the carried message
   }
 }
 
@@ -152,8 +161,7 @@ void GraphReader::read_list_payload(onnx::AttributeProto& proto, Graph& graph,
       attribute.payload = std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
       break;
     case AttributeKind::kStrings:
-      attribute.payload =
-          std::vector<std::string>(proto.strings().begin(), proto.strings().end());
+      attribute.payload = std::vector<std::string>(proto.strings().begin(), proto.strings().end());
       break;
     case AttributeKind::kTensors: {
       std::vector<StoredTensor> tensors;
@@ -177,7 +185,8 @@ void GraphReader::read_list_payload(onnx::AttributeProto& proto, Graph& graph,
       attribute.payload = std::move(sparse);
       break;
     }
-    default: break;  // kTypes stay in the carried message
+    default:
+      break;  // kTypes stay in the carried message
   }
 }
 

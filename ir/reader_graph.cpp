@@ -215,9 +215,9 @@ void GraphReader::read_node(onnx::NodeProto& proto, Graph& graph) {
     attributes.push_back(read_attribute(attribute, graph));
     attribute.Clear();
   }
-  Node& node = graph.add_node(proto.op_type(), inputs,
-                              {proto.output().begin(), proto.output().end()}, nullptr,
-                              proto.domain());
+  Node& node =
+      graph.add_node(proto.op_type(), inputs, {proto.output().begin(), proto.output().end()},
+                     nullptr, proto.domain());
   node.name = proto.name();
   node.overload = unknown_string(proto, kNodeOverloadField);
   node.attributes() = std::move(attributes);
@@ -261,7 +261,8 @@ void GraphReader::read_value_info(onnx::GraphProto& proto, Graph& graph) {
     const int64_t position = index++;
     Value* value = graph.find(info.name());
     Type type = type_from_proto(info.type());
-    const bool fits = value != nullptr && (!value->has_initializer() || describes(type, value->type));
+    const bool fits =
+        value != nullptr && (!value->has_initializer() || describes(type, value->type));
     if (!fits || !taken.insert(value).second) {
       graph.carried_value_info.emplace_back(position, serialize(info));
       continue;

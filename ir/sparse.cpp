@@ -53,8 +53,9 @@ void check_sparse(const SparseTensor& sparse) {
   const bool linear = indices.dims() == Dims{values.size()};
   const bool per_axis = indices.dims() == Dims{values.size(), rank};
   if (!linear && !per_axis) {
-    fail(ErrorCode::kBadInput, "sparse tensor: expected indices of shape [{}] or [{}, {}], found {}",
-         values.size(), values.size(), rank, to_string(indices.dims()));
+    fail(ErrorCode::kBadInput,
+         "sparse tensor: expected indices of shape [{}] or [{}, {}], found {}", values.size(),
+         values.size(), rank, to_string(indices.dims()));
   }
   int64_t previous = -1;
   for (int64_t i = 0; i < values.size(); ++i) {

@@ -85,8 +85,8 @@ Tensor tensor_of_raw(DataType type, Dims dims, const std::string& raw) {
 Tensor read_strings(const onnx::TensorProto& proto, Dims dims) {
   const int64_t count = element_count(dims);
   if (count != proto.string_data_size()) {
-    fail(ErrorCode::kBadInput, "expected {} strings for shape {}, found {}", count,
-         to_string(dims), proto.string_data_size());
+    fail(ErrorCode::kBadInput, "expected {} strings for shape {}, found {}", count, to_string(dims),
+         proto.string_data_size());
   }
   return Tensor::of_strings(std::move(dims),
                             {proto.string_data().begin(), proto.string_data().end()});
@@ -166,8 +166,7 @@ StoredTensor tensor_from_proto(onnx::TensorProto& proto, TensorSource& source,
     proto.clear_external_data();
     proto.clear_data_location();
   } else {
-    stored.tensor =
-        read_internal(proto, type, std::move(dims), cut, source, stored.encoding);
+    stored.tensor = read_internal(proto, type, std::move(dims), cut, source, stored.encoding);
   }
   check_bools(stored.tensor);
   clear_modelled(proto);

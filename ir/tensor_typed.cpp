@@ -13,20 +13,27 @@ namespace {
 // What the entries of one field hold for a type.
 struct Layout {
   int field;
-  int64_t values_per_element;   // 2 for complex numbers
-  int64_t elements_per_value;   // of packed types
+  int64_t values_per_element;  // 2 for complex numbers
+  int64_t elements_per_value;  // of packed types
 };
 
 Layout layout_of(DataType type) {
   switch (type) {
-    case DataType::kFloat: return {kFloatDataField, 1, 1};
-    case DataType::kComplex64: return {kFloatDataField, 2, 1};
-    case DataType::kDouble: return {kDoubleDataField, 1, 1};
-    case DataType::kComplex128: return {kDoubleDataField, 2, 1};
-    case DataType::kInt64: return {kInt64DataField, 1, 1};
+    case DataType::kFloat:
+      return {kFloatDataField, 1, 1};
+    case DataType::kComplex64:
+      return {kFloatDataField, 2, 1};
+    case DataType::kDouble:
+      return {kDoubleDataField, 1, 1};
+    case DataType::kComplex128:
+      return {kDoubleDataField, 2, 1};
+    case DataType::kInt64:
+      return {kInt64DataField, 1, 1};
     case DataType::kUint32:
-    case DataType::kUint64: return {kUint64DataField, 1, 1};
-    default: break;
+    case DataType::kUint64:
+      return {kUint64DataField, 1, 1};
+    default:
+      break;
   }
   const int bits = data_type_bits(type);
   return {kInt32DataField, 1, bits < 8 ? 8 / bits : 1};
@@ -85,14 +92,20 @@ Tensor read_integers(const Values& values, DataType type, Dims dims) {
 Tensor read_int32_data(const onnx::TensorProto& proto, DataType type, Dims dims) {
   const auto& values = proto.int32_data();
   switch (type) {
-    case DataType::kInt32: return read_copy(values, type, std::move(dims));
-    case DataType::kInt16: return read_integers<int16_t>(values, type, std::move(dims));
-    case DataType::kInt8: return read_integers<int8_t>(values, type, std::move(dims));
-    case DataType::kBool: return read_as<uint8_t>(values, type, std::move(dims), 0, 1);
+    case DataType::kInt32:
+      return read_copy(values, type, std::move(dims));
+    case DataType::kInt16:
+      return read_integers<int16_t>(values, type, std::move(dims));
+    case DataType::kInt8:
+      return read_integers<int8_t>(values, type, std::move(dims));
+    case DataType::kBool:
+      return read_as<uint8_t>(values, type, std::move(dims), 0, 1);
     case DataType::kUint16:
     case DataType::kFloat16:
-    case DataType::kBfloat16: return read_integers<uint16_t>(values, type, std::move(dims));
-    default: return read_integers<uint8_t>(values, type, std::move(dims));
+    case DataType::kBfloat16:
+      return read_integers<uint16_t>(values, type, std::move(dims));
+    default:
+      return read_integers<uint8_t>(values, type, std::move(dims));
   }
 }
 
@@ -109,26 +122,38 @@ void append(const Tensor& tensor, Values* values) {
 
 }  // namespace
 
-int typed_field(DataType type) { return layout_of(type).field; }
+int typed_field(DataType type) {
+  return layout_of(type).field;
+}
 
 Tensor read_typed(const onnx::TensorProto& proto, DataType type, Dims dims) {
   switch (layout_of(type).field) {
-    case kFloatDataField: return read_copy(proto.float_data(), type, std::move(dims));
-    case kDoubleDataField: return read_copy(proto.double_data(), type, std::move(dims));
-    case kInt64DataField: return read_copy(proto.int64_data(), type, std::move(dims));
+    case kFloatDataField:
+      return read_copy(proto.float_data(), type, std::move(dims));
+    case kDoubleDataField:
+      return read_copy(proto.double_data(), type, std::move(dims));
+    case kInt64DataField:
+      return read_copy(proto.int64_data(), type, std::move(dims));
     case kUint64DataField:
       return type == DataType::kUint64
                  ? read_copy(proto.uint64_data(), type, std::move(dims))
                  : read_integers<uint32_t>(proto.uint64_data(), type, std::move(dims));
-    default: return read_int32_data(proto, type, std::move(dims));
+    default:
+      return read_int32_data(proto, type, std::move(dims));
   }
 }
 
 void write_typed(const Tensor& tensor, onnx::TensorProto& proto) {
   switch (layout_of(tensor.type()).field) {
-    case kFloatDataField: append<float>(tensor, proto.mutable_float_data()); return;
-    case kDoubleDataField: append<double>(tensor, proto.mutable_double_data()); return;
-    case kInt64DataField: append<int64_t>(tensor, proto.mutable_int64_data()); return;
+    case kFloatDataField:
+      append<float>(tensor, proto.mutable_float_data());
+      return;
+    case kDoubleDataField:
+      append<double>(tensor, proto.mutable_double_data());
+      return;
+    case kInt64DataField:
+      append<int64_t>(tensor, proto.mutable_int64_data());
+      return;
     case kUint64DataField:
       if (tensor.type() == DataType::kUint64) {
         append<uint64_t>(tensor, proto.mutable_uint64_data());
@@ -136,17 +161,28 @@ void write_typed(const Tensor& tensor, onnx::TensorProto& proto) {
         append<uint32_t>(tensor, proto.mutable_uint64_data());
       }
       return;
-    default: break;
+    default:
+      break;
   }
   auto* values = proto.mutable_int32_data();
   switch (tensor.type()) {
-    case DataType::kInt32: append<int32_t>(tensor, values); return;
-    case DataType::kInt16: append<int16_t>(tensor, values); return;
-    case DataType::kInt8: append<int8_t>(tensor, values); return;
+    case DataType::kInt32:
+      append<int32_t>(tensor, values);
+      return;
+    case DataType::kInt16:
+      append<int16_t>(tensor, values);
+      return;
+    case DataType::kInt8:
+      append<int8_t>(tensor, values);
+      return;
     case DataType::kUint16:
     case DataType::kFloat16:
-    case DataType::kBfloat16: append<uint16_t>(tensor, values); return;
-    default: append<uint8_t>(tensor, values); return;
+    case DataType::kBfloat16:
+      append<uint16_t>(tensor, values);
+      return;
+    default:
+      append<uint8_t>(tensor, values);
+      return;
   }
 }
 

@@ -60,8 +60,7 @@ Type type_from_proto(const onnx::TypeProto& proto) {
     case onnx::TypeProto::kMapType:
       type.kind = Type::Kind::kMap;
       type.element = element_from_proto(proto.map_type().key_type());
-      type.inner =
-          std::make_shared<const Type>(type_from_proto(proto.map_type().value_type()));
+      type.inner = std::make_shared<const Type>(type_from_proto(proto.map_type().value_type()));
       return type;
     case onnx::TypeProto::kOpaqueType:
       type.kind = Type::Kind::kOpaque;
@@ -73,7 +72,9 @@ Type type_from_proto(const onnx::TypeProto& proto) {
 
 void type_to_proto(const Type& type, onnx::TypeProto& proto) {
   switch (type.kind) {
-    case Type::Kind::kTensor: tensor_to_proto(type, *proto.mutable_tensor_type()); break;
+    case Type::Kind::kTensor:
+      tensor_to_proto(type, *proto.mutable_tensor_type());
+      break;
     case Type::Kind::kSparseTensor:
       tensor_to_proto(type, *proto.mutable_sparse_tensor_type());
       break;
@@ -88,7 +89,8 @@ void type_to_proto(const Type& type, onnx::TypeProto& proto) {
       type_to_proto(*type.inner, *proto.mutable_map_type()->mutable_value_type());
       break;
     case Type::Kind::kOpaque:
-    case Type::Kind::kUnknown: break;
+    case Type::Kind::kUnknown:
+      break;
   }
 }
 

@@ -101,8 +101,7 @@ uint64_t ExpandedMessage::expand_tensor(size_t begin, size_t end) {
   return size;
 }
 
-void ExpandedMessage::write(
-    const std::function<void(const void* bytes, size_t size)>& sink) const {
+void ExpandedMessage::write(const std::function<void(const void* bytes, size_t size)>& sink) const {
   for (const Piece& piece : pieces_) {
     switch (piece.source) {
       case Source::kReduced:

@@ -36,10 +36,13 @@ void limit(uint64_t count, uint64_t most, const char* what) {
 // Bytes of memory for one byte of a packed field of TensorProto.
 uint64_t packed_growth(uint32_t field) {
   switch (field) {
-    case kInt32DataField: return 4;
+    case kInt32DataField:
+      return 4;
     case kInt64DataField:
-    case kUint64DataField: return 8;
-    default: return 1;
+    case kUint64DataField:
+      return 8;
+    default:
+      return 1;
   }
 }
 
@@ -123,7 +126,8 @@ class Scanner {
   void scan_message(MessageKind kind, size_t begin, size_t end, int depth, int subgraphs,
                     bool cutting) {
     if (depth > kMaxMessageDepth || subgraphs > kMaxSubgraphDepth + 1) {
-      fail(ErrorCode::kLimit, "graphs or types are nested too deeply; at most {} levels are accepted",
+      fail(ErrorCode::kLimit,
+           "graphs or types are nested too deeply; at most {} levels are accepted",
            kMaxSubgraphDepth);
     }
     spend(kBytesPerMessage);
@@ -172,7 +176,8 @@ class Scanner {
     for (WireField field; walk.next(field);) {
       const bool bytes = field.type == WireType::kBytes;
       if (field.number == kCutDataField) {
-        fail(ErrorCode::kUnsupported, "a tensor uses field {}, which fettle reserves", kCutDataField);
+        fail(ErrorCode::kUnsupported, "a tensor uses field {}, which fettle reserves",
+             kCutDataField);
       }
       if (field.number == 1) {
         dims += bytes ? count_packed(bytes_.substr(field.content, field.size())) : 1;

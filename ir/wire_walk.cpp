@@ -10,7 +10,8 @@ constexpr size_t kMaxGroupDepth = 100;
 }  // namespace
 
 void WireWalk::malformed(size_t at, const char* what) const {
-  fail(ErrorCode::kBadInput, "malformed at byte {}: {}; the file is damaged or truncated", at, what);
+  fail(ErrorCode::kBadInput, "malformed at byte {}: {}; the file is damaged or truncated", at,
+       what);
 }
 
 uint64_t WireWalk::varint() {
@@ -36,9 +37,15 @@ void WireWalk::value(WireField& field) {
   field.content = at_;
   size_t size = 0;
   switch (field.type) {
-    case WireType::kVarint: field.value = varint(); break;
-    case WireType::kFixed64: size = 8; break;
-    case WireType::kFixed32: size = 4; break;
+    case WireType::kVarint:
+      field.value = varint();
+      break;
+    case WireType::kFixed64:
+      size = 8;
+      break;
+    case WireType::kFixed32:
+      size = 4;
+      break;
     case WireType::kBytes: {
       const uint64_t length = varint();
       if (length > end_ - at_) malformed(field.begin, "a field is longer than what is left");
@@ -47,7 +54,8 @@ void WireWalk::value(WireField& field) {
       break;
     }
     case WireType::kStartGroup:
-    case WireType::kEndGroup: break;
+    case WireType::kEndGroup:
+      break;
   }
   if (size > end_ - at_) malformed(field.begin, "a field is longer than what is left");
   at_ += size;

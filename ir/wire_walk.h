@@ -22,10 +22,10 @@ enum class WireType : uint8_t {
 struct WireField {
   uint32_t number = 0;
   WireType type = WireType::kVarint;
-  size_t begin = 0;          // of the tag
-  size_t content = 0;        // kBytes: of the bytes behind the length; else of the value
-  size_t end = 0;            // behind the field
-  uint64_t value = 0;        // kVarint
+  size_t begin = 0;    // of the tag
+  size_t content = 0;  // kBytes: of the bytes behind the length; else of the value
+  size_t end = 0;      // behind the field
+  uint64_t value = 0;  // kVarint
   size_t size() const { return end - content; }
 };
 

@@ -24,8 +24,8 @@ constexpr uint64_t kDataAlignment = 4096;         // so that runtimes can map th
 
 // Data for the data file, in the order of its offsets.
 struct DataFile {
-  std::string location;  // its name beside the model
-  size_t threshold = 0;  // tensors of fewer bytes stay in the model
+  std::string location;     // its name beside the model
+  size_t threshold = 0;     // tensors of fewer bytes stay in the model
   bool attributes = false;  // tensors of attributes go there too
   std::vector<Tensor> tensors;
   uint64_t size = 0;
@@ -117,8 +117,9 @@ void refuse_inputs(const Model& model, const std::filesystem::path& path) {
   if (!model.path.empty()) inputs.push_back(model.path);
   for (const std::string& input : inputs) {
     if (!same_file(path, input)) continue;
-    fail(ErrorCode::kBadInput, "cannot write {}: it is an input of this run ({}); choose another name",
-         path.string(), input);
+    fail(ErrorCode::kBadInput,
+         "cannot write {}: it is an input of this run ({}); choose another name", path.string(),
+         input);
   }
 }
 
@@ -189,9 +190,8 @@ std::string serialize_model(const Model& model) {
   require_memory(message.size());
   std::string bytes;
   bytes.reserve(message.size());
-  message.write([&](const void* part, size_t size) {
-    bytes.append(static_cast<const char*>(part), size);
-  });
+  message.write(
+      [&](const void* part, size_t size) { bytes.append(static_cast<const char*>(part), size); });
   return bytes;
 }
 

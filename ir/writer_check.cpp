@@ -16,8 +16,10 @@ std::vector<Graph*> graphs_of(const Model& model) {
 }
 
 [[noreturn]] void differ(const std::string& what) {
-  fail(ErrorCode::kInternal, "the file that was written reads back with another {}; nothing was "
-       "changed; please report this", what);
+  fail(ErrorCode::kInternal,
+       "the file that was written reads back with another {}; nothing was "
+       "changed; please report this",
+       what);
 }
 
 void require_same_names(const std::vector<Value*>& a, const std::vector<Value*>& b,

@@ -18,11 +18,10 @@ void write_value_info(const Value& value, const std::string& carry, bool repeate
                       onnx::ValueInfoProto& proto) {
   parse_carry(proto, carry);
   const Type declared = type_from_proto(proto.type());
-  const bool verbatim_type =
-      !carry.empty() && proto.name() == value.name() &&
-      (declared == value.type || !value.type.known() ||
-       (repeated && declared.element == value.type.element) ||
-       (value.has_initializer() && describes(declared, value.type)));
+  const bool verbatim_type = !carry.empty() && proto.name() == value.name() &&
+                             (declared == value.type || !value.type.known() ||
+                              (repeated && declared.element == value.type.element) ||
+                              (value.has_initializer() && describes(declared, value.type)));
   if (proto.name() != value.name() || !proto.has_name()) proto.set_name(value.name());
   if (!verbatim_type && value.type.known()) type_to_proto(value.type, *proto.mutable_type());
 }
@@ -78,9 +77,9 @@ void write_value_infos(const Graph& graph, onnx::GraphProto& proto) {
 template <typename Imports>
 void write_imports(const OpsetImports& imports, Imports* proto) {
   if (opset_imports(*proto) == imports) return;
-  const bool same_domains =
-      std::equal(imports.begin(), imports.end(), proto->begin(), proto->end(),
-                 [](const auto& import, const auto& entry) { return import.first == entry.domain(); });
+  const bool same_domains = std::equal(
+      imports.begin(), imports.end(), proto->begin(), proto->end(),
+      [](const auto& import, const auto& entry) { return import.first == entry.domain(); });
   if (same_domains) {
     for (size_t i = 0; i < imports.size(); ++i) {
       auto* entry = proto->Mutable(static_cast<int>(i));
@@ -217,8 +216,8 @@ void GraphWriter::write_payload(const Attribute& attribute, onnx::AttributeProto
     }
     void operator()(const std::vector<SparseTensor>& values) const {
       for (const SparseTensor& value : values) {
-        sparse_to_proto(value, sparse_list ? *proto.add_sparse_tensors()
-                                           : *proto.mutable_sparse_tensor(),
+        sparse_to_proto(value,
+                        sparse_list ? *proto.add_sparse_tensors() : *proto.mutable_sparse_tensor(),
                         writer.sink_);
       }
     }

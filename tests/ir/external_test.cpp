@@ -117,7 +117,8 @@ TEST_F(External, FollowsSymbolicLinksOnlyWhenAskedAndInside) {
 TEST_F(External, ReadsHuggingFaceCaches) {
   fs::create_directories(folder_ / "cache/blobs");
   fs::create_directories(folder_ / "cache/snapshots/x");
-  write_bytes(folder_ / "cache/blobs/1", external_model({{"location", "w.data"}}).SerializeAsString());
+  write_bytes(folder_ / "cache/blobs/1",
+              external_model({{"location", "w.data"}}).SerializeAsString());
   write_bytes(folder_ / "cache/blobs/2", std::string(16, 'h'));
   fs::create_symlink("../../blobs/1", folder_ / "cache/snapshots/x/m.onnx");
   fs::create_symlink("../../blobs/2", folder_ / "cache/snapshots/x/w.data");
@@ -191,8 +192,8 @@ TEST_F(External, NeverReplacesDataOfItsInput) {
 
 TEST_F(External, SharedHostileFiles) {
   const fs::path source(FETTLE_SOURCE_DIR);
-  const fs::path evil = source.parent_path() /
-                        "shared/graphs_ort/onnxruntime/test/testdata/test_evil_weights.onnx";
+  const fs::path evil =
+      source.parent_path() / "shared/graphs_ort/onnxruntime/test/testdata/test_evil_weights.onnx";
   if (!fs::exists(evil)) GTEST_SKIP() << "../shared is absent";
   expect_error("external data", [&] { read_model(evil); });
 }

@@ -23,7 +23,8 @@ inline onnx::ModelProto nested(int depth) {
 
 // A function f.`name` that chains `calls` nodes of `op`.
 inline onnx::FunctionProto& add_function(onnx::ModelProto& proto, const std::string& name,
-                                         const std::string& op, int calls, const std::string& domain) {
+                                         const std::string& op, int calls,
+                                         const std::string& domain) {
   auto& function = *proto.add_functions();
   function.set_name(name);
   function.set_domain("f");

@@ -137,9 +137,8 @@ TEST(HostileGraphs, AttributesAreChecked) {
     add_attribute(node, "a", AttributeProto::INT);
     add_attribute(node, "a", AttributeProto::INT);
   });
-  refused("holds a value of type 1", [](auto& node) {
-    add_attribute(node, "a", AttributeProto::INT).set_f(1);
-  });
+  refused("holds a value of type 1",
+          [](auto& node) { add_attribute(node, "a", AttributeProto::INT).set_f(1); });
   refused("two types", [](auto& node) {
     auto& a = add_attribute(node, "a", AttributeProto::INT);
     a.set_i(1);
@@ -240,7 +239,9 @@ TEST(HostileBytes, ReservedAndOddFieldsAreHarmless) {
   const size_t at = graph.find(bytes);
   ASSERT_NE(at, std::string::npos);
   twice.mutable_graph()->clear_initializer();
-  twice.mutable_graph()->GetReflection()->MutableUnknownFields(twice.mutable_graph())
+  twice.mutable_graph()
+      ->GetReflection()
+      ->MutableUnknownFields(twice.mutable_graph())
       ->AddLengthDelimited(5, merged);
   const Model model = parse(twice);
   EXPECT_EQ(static_cast<char>(model.graph->constants()[0]->constant()->bytes()[4999]), 'b');

@@ -9,15 +9,15 @@ namespace fettle::ir {
 namespace {
 
 using fettle::test::add_attribute;
+using fettle::test::add_function;
 using fettle::test::add_node;
 using fettle::test::empty_model;
 using fettle::test::expect_error;
 using fettle::test::expect_refused;
+using fettle::test::nested;
 using fettle::test::parse;
 using fettle::test::relu_model;
 using onnx::AttributeProto;
-using fettle::test::nested;
-using fettle::test::add_function;
 
 TEST(HostileSizes, NestingIsLimited) {
   EXPECT_NO_THROW(parse(nested(30)));
@@ -50,7 +50,8 @@ TEST(HostileSizes, CountsAreLimited) {
     }
     return all + content;
   };
-  expect_error("nodes", [&] { parse_model(with_graph(graph)); }, ErrorCode::kLimit);
+  expect_error(
+      "nodes", [&] { parse_model(with_graph(graph)); }, ErrorCode::kLimit);
   onnx::ModelProto attributes = relu_model();
   for (int i = 0; i < 1001; ++i) {
     add_attribute(*attributes.mutable_graph()->mutable_node(0), "a" + std::to_string(i),
@@ -101,8 +102,8 @@ TEST(HostileFunctions, RecursionIsRefused) {
   expect_refused(mutual, "must not be recursive");
   onnx::ModelProto hidden = relu_model();  // the call stands in a subgraph
   auto& function = add_function(hidden, "A", "If", 1, "");
-  auto& branch = *add_attribute(*function.mutable_node(0), "then_branch", AttributeProto::GRAPH)
-                      .mutable_g();
+  auto& branch =
+      *add_attribute(*function.mutable_node(0), "then_branch", AttributeProto::GRAPH).mutable_g();
   add_node(branch.mutable_node(), "A", {"p0"}, {"inner"}).set_domain("f");
   branch.add_output()->set_name("inner");
   expect_refused(hidden, "must not be recursive");

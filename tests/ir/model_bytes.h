@@ -113,13 +113,11 @@ inline ir::Model parse(const onnx::ModelProto& model) {
 
 // Runs `action` and expects an Error whose text holds `part`.
 template <typename Action>
-void expect_error(const std::string& part, Action&& action,
-                  ErrorCode code = ErrorCode::kBadInput) {
+void expect_error(const std::string& part, Action&& action, ErrorCode code = ErrorCode::kBadInput) {
   try {
     action();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos)
-        << "found: " << error.what();
+    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << "found: " << error.what();
     EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(code)) << error.what();
     return;
   }
@@ -128,7 +126,8 @@ void expect_error(const std::string& part, Action&& action,
 
 inline void expect_refused(const onnx::ModelProto& model, const std::string& part,
                            ErrorCode code = ErrorCode::kBadInput) {
-  expect_error(part, [&] { parse(model); }, code);
+  expect_error(
+      part, [&] { parse(model); }, code);
 }
 
 }  // namespace fettle::test

@@ -11,11 +11,11 @@ namespace fettle::ir {
 namespace {
 
 using fettle::test::add_attribute;
+using fettle::test::add_function;
 using fettle::test::add_node;
+using fettle::test::nested;
 using fettle::test::raw_tensor;
 using onnx::AttributeProto;
-using fettle::test::nested;
-using fettle::test::add_function;
 
 // A small model that has a bit of everything.
 std::string seed_model() {
@@ -81,11 +81,21 @@ TEST(Mutations, RandomEditsAreErrorsOrModels) {
       size_t at = random() % bytes.size();
       if (at >= weights && at < weights + 4400) at = random() % weights;
       switch (random() % 5) {
-        case 0: bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8)); break;
-        case 1: bytes[at] = static_cast<char>(random()); break;
-        case 2: bytes.erase(at, 1 + random() % 4); break;
-        case 3: bytes.insert(at, 1 + random() % 4, static_cast<char>(random())); break;
-        default: bytes[at] = static_cast<char>("\x00\x01\x7f\x80\xff"[random() % 5]); break;
+        case 0:
+          bytes[at] = static_cast<char>(bytes[at] ^ (1 << random() % 8));
+          break;
+        case 1:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 2:
+          bytes.erase(at, 1 + random() % 4);
+          break;
+        case 3:
+          bytes.insert(at, 1 + random() % 4, static_cast<char>(random()));
+          break;
+        default:
+          bytes[at] = static_cast<char>("\x00\x01\x7f\x80\xff"[random() % 5]);
+          break;
       }
     }
     accepted += survives(bytes);

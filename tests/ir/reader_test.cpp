@@ -24,7 +24,9 @@ Model read_with_initializer(const onnx::TensorProto& tensor) {
   return parse(proto);
 }
 
-const Tensor& initializer(const Model& model) { return *model.graph->constants().front()->constant(); }
+const Tensor& initializer(const Model& model) {
+  return *model.graph->constants().front()->constant();
+}
 
 TEST(Reader, ReadsValuesNodesAndTypes) {
   onnx::ModelProto proto = empty_model();
@@ -66,7 +68,11 @@ TEST(Reader, ReadsEveryKindOfType) {
   auto& map = *proto.mutable_graph()->add_input();
   map.set_name("m");
   map.mutable_type()->mutable_map_type()->set_key_type(7);
-  map.mutable_type()->mutable_map_type()->mutable_value_type()->mutable_tensor_type()->set_elem_type(1);
+  map.mutable_type()
+      ->mutable_map_type()
+      ->mutable_value_type()
+      ->mutable_tensor_type()
+      ->set_elem_type(1);
   const Model model = parse(proto);
   const auto text = [&](size_t i) { return to_string(model.graph->inputs()[i]->type); };
   EXPECT_EQ(text(1), "optional(seq(tensor(int64)[N]))");

@@ -108,12 +108,18 @@ TEST(RoundTrip, KeepsWhatIsNotModelled) {
       raw_tensor("t", 1, {2000}, std::string(8000, 't'));
   proto.add_metadata_props()->set_key("k");
   graph.mutable_input(0)->mutable_type()->set_denotation("IMAGE");
-  graph.mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)
+  graph.mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
       ->set_denotation("DATA_CHANNEL");
   auto& types = add_attribute(*graph.mutable_node(0), "types", AttributeProto::TYPE_PROTOS);
   types.add_type_protos()->mutable_tensor_type()->set_elem_type(1);
   add_attribute(*graph.mutable_node(0), "type", AttributeProto::TYPE_PROTO)
-      .mutable_tp()->mutable_opaque_type()->set_domain("d");
+      .mutable_tp()
+      ->mutable_opaque_type()
+      ->set_domain("d");
   expect_identity(proto);
 }
 

@@ -87,15 +87,20 @@ TEST(DataTypes, WidthsAndNamesAgreeWithTheSpecification) {
   EXPECT_FALSE(data_type_from_onnx(0).has_value());
   EXPECT_FALSE(data_type_from_onnx(27).has_value());
   EXPECT_FALSE(data_type_from_onnx(-1).has_value());
-  expect_error("exceed", [] { data_type_bytes(DataType::kDouble, INT64_MAX / 8); },
-               ErrorCode::kLimit);
+  expect_error(
+      "exceed", [] { data_type_bytes(DataType::kDouble, INT64_MAX / 8); }, ErrorCode::kLimit);
 }
 
 TEST(Tensors, CountsElementsWithoutOverflow) {
   EXPECT_EQ(element_count({}), 1);
   EXPECT_EQ(element_count({2, 0, INT64_MAX, INT64_MAX}), 0);
   expect_error("negative", [] { element_count({2, -1}); });
-  expect_error("counted", [] { element_count({INT64_MAX, 2}); }, ErrorCode::kLimit);
+  expect_error(
+      "counted",
+      [] {
+        element_count({INT64_MAX, 2});
+      },
+      ErrorCode::kLimit);
 }
 
 TEST(Tensors, CopyOnWriteKeepsTheOtherCopy) {
@@ -132,18 +137,19 @@ TEST(Tensors, ElementsOfPackedAndSmallTypes) {
   EXPECT_EQ(element_as_double(Tensor(DataType::kFloat4E2M1, {3}, packed), 2), 6.0);
   EXPECT_EQ(element_as_double(Tensor(DataType::kFloat4E2M1, {3}, packed), 0), -6.0);
   EXPECT_EQ(element_as_double(Tensor(DataType::kFloat8E8M0, {2}, packed), 0), 65536.0);
-  expect_error("expected real", [] {
-    element_as_double(Tensor(DataType::kComplex64, {1}), 0);
-  }, ErrorCode::kUnsupported);
+  expect_error(
+      "expected real", [] { element_as_double(Tensor(DataType::kComplex64, {1}), 0); },
+      ErrorCode::kUnsupported);
 }
 
 TEST(Tensors, MemoryLimitIsCheckedBeforeAllocation) {
   const size_t limit = memory_limit();
   set_memory_limit(memory_in_use() + 1000);
   EXPECT_NO_THROW(Tensor(DataType::kFloat, {100}));
-  expect_error("memory limit", [] { Tensor(DataType::kFloat, {1000}); }, ErrorCode::kLimit);
-  expect_error("memory limit", [] { Tensor(DataType::kString, {int64_t{1} << 40}); },
-               ErrorCode::kLimit);
+  expect_error(
+      "memory limit", [] { Tensor(DataType::kFloat, {1000}); }, ErrorCode::kLimit);
+  expect_error(
+      "memory limit", [] { Tensor(DataType::kString, {int64_t{1} << 40}); }, ErrorCode::kLimit);
   set_memory_limit(limit);
 }
 
@@ -177,10 +183,12 @@ TEST(Sparse, RefusesBadIndices) {
   expect_error("outside 6", [] { densify(sparse_of({2, 3}, {5}, {1}, {-1})); });
   expect_error("outside axis 1", [] { densify(sparse_of({2, 3}, {5}, {1, 2}, {0, 3})); });
   expect_error("ascending", [] { densify(sparse_of({2, 3}, {5, 6}, {2}, {4, 4})); });
-  expect_error("of shape [2] or [2, 2]", [] { densify(sparse_of({2, 3}, {5, 6}, {3}, {0, 1, 2})); });
-  expect_error("memory limit", [] {
-    densify(sparse_of({int64_t{1} << 50}, {5}, {1}, {0}));
-  }, ErrorCode::kLimit);
+  expect_error("of shape [2] or [2, 2]", [] {
+    densify(sparse_of({2, 3}, {5, 6}, {3}, {0, 1, 2}));
+  });
+  expect_error(
+      "memory limit", [] { densify(sparse_of({int64_t{1} << 50}, {5}, {1}, {0})); },
+      ErrorCode::kLimit);
 }
 
 }  // namespace

@@ -126,7 +126,8 @@ TEST(Writer, LeavesNothingBehindWhenItFails) {
   // A model that would not read back is not written either.
   Model broken = parse(relu_model());
   broken.graph->first_node()->op_type.clear();
-  expect_error("not valid", [&] { write_model(broken, folder / "out.onnx"); }, ErrorCode::kInternal);
+  expect_error(
+      "not valid", [&] { write_model(broken, folder / "out.onnx"); }, ErrorCode::kInternal);
   EXPECT_EQ(files_in(folder.path()), 0u);
 }
 
