@@ -41,8 +41,7 @@ class Call {
   Call(std::vector<Input> inputs, size_t outputs) : inputs_(std::move(inputs)), outputs_(outputs) {}
 
   bool has(size_t i) const {
-    return i < inputs_.size() &&
-           (inputs_[i].constant != nullptr || inputs_[i].slot != nullptr);
+    return i < inputs_.size() && (inputs_[i].constant != nullptr || inputs_[i].slot != nullptr);
   }
   size_t input_count() const { return inputs_.size(); }
   // The operand's plain value, or null when omitted.
@@ -60,7 +59,9 @@ class Call {
   // reads it later. Null otherwise. At most one of the two holds.
   std::shared_ptr<ir::Buffer> reusable(size_t i);
 
-  void set(size_t i, ir::Tensor tensor) { outputs_[i].value = ops::RuntimeValue(std::move(tensor)); }
+  void set(size_t i, ir::Tensor tensor) {
+    outputs_[i].value = ops::RuntimeValue(std::move(tensor));
+  }
   void set(size_t i, Blocked blocked);
   // Output `i` is operand `operand`, in whatever layout it has.
   void forward(size_t operand, size_t i);

@@ -55,10 +55,8 @@ struct Row {
 };
 
 constexpr std::array kRows{
-    Row{"Add", each<Plus>, true, false, true},
-    Row{"Div", each<Over>, false, false, false},
-    Row{"Mul", each<Times>, true, true, false},
-    Row{"Sub", each<Minus>, true, false, false},
+    Row{"Add", each<Plus>, true, false, true},  Row{"Div", each<Over>, false, false, false},
+    Row{"Mul", each<Times>, true, true, false}, Row{"Sub", each<Minus>, true, false, false},
     Row{"Sum", each<Plus>, true, false, true},
 };
 
@@ -112,8 +110,7 @@ class Binary : public AcceleratedKernel {
     std::vector<float> channel(static_cast<size_t>(dims[1]));
     for (size_t c = 0; c < channel.size(); ++c) channel[c] = values[count == 1 ? 0 : c];
     const std::vector<float> neutral(channel.size(), row_.scales ? 0.0f : 1.0f);
-    apply_channel_affine(call, x, row_.scales ? channel : neutral,
-                         row_.scales ? neutral : channel);
+    apply_channel_affine(call, x, row_.scales ? channel : neutral, row_.scales ? neutral : channel);
     return true;
   }
 
@@ -126,8 +123,7 @@ class Binary : public AcceleratedKernel {
     if (a.dims() == plan->output) storage = call.reusable(0);
     if (storage == nullptr && b.dims() == plan->output) storage = call.reusable(1);
     if (storage == nullptr) {
-      storage = ir::Buffer::allocate(
-          ir::data_type_bytes(kFloat, ir::element_count(plan->output)));
+      storage = ir::Buffer::allocate(ir::data_type_bytes(kFloat, ir::element_count(plan->output)));
     }
     const float* left = a.data<float>().data();
     const float* right = b.data<float>().data();

@@ -19,11 +19,16 @@ dnnl::stream& cpu_stream() {
 dnnl::memory::data_type dnnl_type(ir::DataType type) {
   using dt = dnnl::memory::data_type;
   switch (type) {
-    case ir::DataType::kFloat: return dt::f32;
-    case ir::DataType::kInt32: return dt::s32;
-    case ir::DataType::kInt8: return dt::s8;
-    case ir::DataType::kUint8: return dt::u8;
-    default: return dt::undef;
+    case ir::DataType::kFloat:
+      return dt::f32;
+    case ir::DataType::kInt32:
+      return dt::s32;
+    case ir::DataType::kInt8:
+      return dt::s8;
+    case ir::DataType::kUint8:
+      return dt::u8;
+    default:
+      return dt::undef;
   }
 }
 

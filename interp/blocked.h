@@ -31,8 +31,8 @@ dnnl::memory::data_type dnnl_type(ir::DataType type);
 dnnl::memory::desc plain_desc(const ir::Dims& dims, ir::DataType type);
 dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type);
 
-// [N, ceil(C / block), spatial..., block] for float data; `block` is 4, 8 or 16 and `dims` has 3 to 5
-// axes.
+// [N, ceil(C / block), spatial..., block] for float data; `block` is 4, 8 or 16 and `dims` has 3 to
+// 5 axes.
 dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block);
 
 // Layouts [N, groups, spatial..., block] in which channel c is lane c % block of group c / block:

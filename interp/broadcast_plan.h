@@ -11,7 +11,7 @@ namespace fettle::interp {
 // elements; the start of each run is found from the outer axes.
 struct BroadcastPlan {
   ir::Dims output;
-  ir::Dims outer;                        // extents of the axes outside the run, collapsed
+  ir::Dims outer;                         // extents of the axes outside the run, collapsed
   std::vector<int64_t> a_outer, b_outer;  // strides of the operands along them
   int64_t rows = 1;
   int64_t run = 1;

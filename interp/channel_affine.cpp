@@ -35,8 +35,8 @@ void affine_plain(const float* x, float* y, const Extents& e, const std::vector<
 }
 
 // Padding channels get scale and shift 0 and so stay zero.
-void affine_blocked(const float* x, float* y, const ChannelLayout& layout,
-                    std::vector<float> scale, std::vector<float> shift) {
+void affine_blocked(const float* x, float* y, const ChannelLayout& layout, std::vector<float> scale,
+                    std::vector<float> shift) {
   const int64_t block = layout.block;
   scale.resize(static_cast<size_t>(layout.groups * block), 0.0f);
   shift.resize(static_cast<size_t>(layout.groups * block), 0.0f);

@@ -21,7 +21,9 @@ class ConcatChannels : public AcceleratedKernel {
     for (size_t i = 0; i < count_; ++i) {
       const Blocked* own = call.blocked(i);
       const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
-      if (!layout || own->type != ir::DataType::kFloat || (i > 0 && !same_but_channels(*call.dims(i), output))) return false;
+      if (!layout || own->type != ir::DataType::kFloat ||
+          (i > 0 && !same_but_channels(*call.dims(i), output)))
+        return false;
       last = last && own->desc == channels_last_desc(own->dims(), own->type);
       grouped = grouped && !is_padded(own->desc) && (i == 0 || layout->block == layouts[0].block);
       layouts.push_back(*layout);
@@ -29,9 +31,9 @@ class ConcatChannels : public AcceleratedKernel {
       if (i > 0) output[1] += layout->channels;
     }
     if (!last && !grouped) return false;
-    Blocked out = allocate_blocked(
-        last ? channels_last_desc(output, ir::DataType::kFloat) : channel_blocked_desc(output, layouts[0].block),
-        ir::DataType::kFloat);
+    Blocked out = allocate_blocked(last ? channels_last_desc(output, ir::DataType::kFloat)
+                                        : channel_blocked_desc(output, layouts[0].block),
+                                   ir::DataType::kFloat);
     const int64_t outer = last ? layouts[0].batch * layouts[0].positions : layouts[0].batch;
     copy(call, layouts, outer, out);
     call.set(0, std::move(out));

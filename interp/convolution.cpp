@@ -28,8 +28,7 @@ bool all_positive(const ir::Dims& dims) {
 
 class Convolution : public AcceleratedKernel {
  public:
-  Convolution(const ir::Node& node, ConvolutionOptions options)
-      : node_(node), options_(options) {}
+  Convolution(const ir::Node& node, ConvolutionOptions options) : node_(node), options_(options) {}
 
   bool run(Call& call) override {
     if (!accepts(call)) return false;
@@ -80,7 +79,8 @@ class Convolution : public AcceleratedKernel {
     return try_compile(g, any_desc(g.weights, kFloat));
   }
 
-  std::unique_ptr<Compiled> try_compile(const ConvolutionGeometry& g, const memory::desc& weights) const {
+  std::unique_ptr<Compiled> try_compile(const ConvolutionGeometry& g,
+                                        const memory::desc& weights) const {
     try {
       return options_.transposed ? compile_transposed(g, weights) : compile_forward(g, weights);
     } catch (const dnnl::error&) {
@@ -95,7 +95,8 @@ class Convolution : public AcceleratedKernel {
                                                pd.scratchpad_desc()});
   }
 
-  std::unique_ptr<Compiled> compile_forward(const ConvolutionGeometry& g, const memory::desc& weights) const {
+  std::unique_ptr<Compiled> compile_forward(const ConvolutionGeometry& g,
+                                            const memory::desc& weights) const {
     using Conv = dnnl::convolution_forward;
     const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
     const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
@@ -110,9 +111,9 @@ class Convolution : public AcceleratedKernel {
     using Deconv = dnnl::deconvolution_forward;
     const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
     const Deconv::desc desc(dnnl::prop_kind::forward_inference,
-                            dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat),
-                            weights, bias, any_desc(g.dst, kFloat), g.strides, g.dilations,
-                            g.pads_begin, g.pads_end);
+                            dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat), weights,
+                            bias, any_desc(g.dst, kFloat), g.strides, g.dilations, g.pads_begin,
+                            g.pads_end);
     const Deconv::primitive_desc pd(desc, attributes(), cpu_engine());
     return finish(pd, Deconv(pd));
   }
@@ -133,7 +134,8 @@ class Convolution : public AcceleratedKernel {
     return out;
   }
 
-  void execute_on(Call& call, const Compiled& compiled, const ConvolutionGeometry& g, const ir::Tensor& w) {
+  void execute_on(Call& call, const Compiled& compiled, const ConvolutionGeometry& g,
+                  const ir::Tensor& w) {
     Blocked converted;
     const memory src = in_layout(call, 0, compiled.src, converted);
     const memory weights =

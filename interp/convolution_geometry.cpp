@@ -26,11 +26,11 @@ void set_weights(ConvolutionGeometry& g, const ir::Dims& w, int64_t group, bool 
 
 }  // namespace
 
-ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x,
-                                         const ir::Dims& w, bool transposed) {
+ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x, const ir::Dims& w,
+                                         bool transposed) {
   ConvolutionGeometry g;
-  const ops::Window window = transposed ? ops::conv_transpose_window(node, x, w)
-                                        : ops::conv_window(node, x, w);
+  const ops::Window window =
+      transposed ? ops::conv_transpose_window(node, x, w) : ops::conv_window(node, x, w);
   g.src = x;
   g.dst = transposed ? ops::conv_transpose_output_dims(window, x, w)
                      : ops::conv_output_dims(window, x, w);

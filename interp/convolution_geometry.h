@@ -19,7 +19,7 @@ struct ConvolutionGeometry {
 
 // For x [N, C, spatial...] and w [M, C/group, kernel...] (transposed: [C, M/group, kernel...]).
 // Throws kBadInput when they do not fit the node's attributes.
-ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x,
-                                         const ir::Dims& w, bool transposed);
+ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x, const ir::Dims& w,
+                                         bool transposed);
 
 }  // namespace fettle::interp

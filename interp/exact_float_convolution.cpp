@@ -13,10 +13,14 @@ namespace {
 constexpr int64_t kExact = int64_t{1} << 24;
 constexpr int64_t kMostX = 255;  // largest |x - x_zero|
 
-int64_t taps_of(const ir::Tensor& w) { return w.size() / w.dim(0); }
+int64_t taps_of(const ir::Tensor& w) {
+  return w.size() / w.dim(0);
+}
 
 // Digits of a base lie in [-base/2, base/2]. 512 stands for one digit: |w - w_zero| <= 255.
-int64_t largest_digit(int32_t base) { return base == 512 ? 255 : base / 2; }
+int64_t largest_digit(int32_t base) {
+  return base == 512 ? 255 : base / 2;
+}
 
 // Largest sum over the taps of one output channel of |w - w_zero|.
 int64_t largest_sum(const std::vector<int32_t>& shifted, int64_t taps) {
@@ -81,8 +85,8 @@ ExactFloatConvolution::ExactFloatConvolution(const ir::Node& node, const ir::Ten
 ir::Tensor ExactFloatConvolution::accumulate(const ir::Tensor& x, int32_t x_zero) {
   Slot slot;
   ir::Tensor values(ir::DataType::kFloat, x.dims());
-  dequantize_bytes(reinterpret_cast<const uint8_t*>(x.bytes()), 1.0f, x.size(),
-                   {x.type(), x_zero}, values.mutable_data<float>().data());
+  dequantize_bytes(reinterpret_cast<const uint8_t*>(x.bytes()), 1.0f, x.size(), {x.type(), x_zero},
+                   values.mutable_data<float>().data());
   slot.value = ops::RuntimeValue(std::move(values));
   ir::Tensor acc;
   for (Digit& digit : digits_) {

@@ -56,7 +56,7 @@ bool calls_functions(const ir::Model& model) {
 
 struct Executor::Impl {
   ExecutorOptions options;
-  ir::Model inlined;               // holds a graph only when the model calls its own functions
+  ir::Model inlined;  // holds a graph only when the model calls its own functions
   const ir::Model* model = nullptr;
   std::unique_ptr<Plan> plan;
   Observer observer;

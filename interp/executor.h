@@ -13,9 +13,9 @@
 namespace fettle::interp {
 
 struct ExecutorOptions {
-  bool exact = false;                       // reference kernels only
-  int threads = 0;                          // 0: all hardware threads
-  int64_t iteration_limit = 10'000'000;     // of Loop and Scan
+  bool exact = false;                    // reference kernels only
+  int threads = 0;                       // 0: all hardware threads
+  int64_t iteration_limit = 10'000'000;  // of Loop and Scan
 };
 
 // By graph input name. Inputs with an initializer may be left out.

@@ -7,10 +7,14 @@ namespace {
 
 std::string describe(const ops::RuntimeValue& value) {
   switch (value.kind) {
-    case ops::RuntimeValue::Kind::kNone: return "nothing";
-    case ops::RuntimeValue::Kind::kSequence: return "a sequence";
-    case ops::RuntimeValue::Kind::kOptional: return "an optional";
-    case ops::RuntimeValue::Kind::kTensor: break;
+    case ops::RuntimeValue::Kind::kNone:
+      return "nothing";
+    case ops::RuntimeValue::Kind::kSequence:
+      return "a sequence";
+    case ops::RuntimeValue::Kind::kOptional:
+      return "an optional";
+    case ops::RuntimeValue::Kind::kTensor:
+      break;
   }
   return ir::to_string(ir::Type::tensor(value.tensor.type(), ir::shape_of(value.tensor.dims())));
 }
@@ -27,9 +31,12 @@ std::string expected_inputs(const ir::Graph& graph) {
 
 ops::RuntimeValue::Kind kind_of(const ir::Type& type) {
   switch (type.kind) {
-    case ir::Type::Kind::kSequence: return ops::RuntimeValue::Kind::kSequence;
-    case ir::Type::Kind::kOptional: return ops::RuntimeValue::Kind::kOptional;
-    default: return ops::RuntimeValue::Kind::kTensor;
+    case ir::Type::Kind::kSequence:
+      return ops::RuntimeValue::Kind::kSequence;
+    case ir::Type::Kind::kOptional:
+      return ops::RuntimeValue::Kind::kOptional;
+    default:
+      return ops::RuntimeValue::Kind::kTensor;
   }
 }
 

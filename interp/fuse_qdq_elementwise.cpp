@@ -3,8 +3,9 @@
 //   xq -- DQ -- f -- Q -- yq                  =>   xq -- table of 256 results -- yq
 //   aq, bq -- DQ -- Add or Mul -- Q -- yq     =>   aq, bq -- one pass -- yq
 //
-// Conditions: 8-bit tensors with one constant scale each; nothing else reads what lies between f and
-// Q; for Add and Mul an optional Relu or Clip that does not change the quantized result is dropped.
+// Conditions: 8-bit tensors with one constant scale each; nothing else reads what lies between f
+// and Q; for Add and Mul an optional Relu or Clip that does not change the quantized result is
+// dropped.
 //
 // The table is literal. Sums and products are rounded as ONNX Runtime's QLinearAdd and QLinearMul
 // round them, which matters where the literal arithmetic comes out beside a tie:
@@ -79,8 +80,8 @@ std::optional<Table> tabulate(const ir::Node& node, const QuantizedOperand& x,
   std::vector<const ops::RuntimeValue*> inputs{&input};
   for (size_t i = 1; i < node.inputs().size(); ++i) {
     const ir::Tensor* constant = view.constant(node.input(i));
-    if (node.input(i) != nullptr && (constant == nullptr || constant->size() != 1 ||
-                                     constant->rank() != 0)) {
+    if (node.input(i) != nullptr &&
+        (constant == nullptr || constant->size() != 1 || constant->rank() != 0)) {
       return std::nullopt;
     }
     constants.push_back(constant == nullptr ? ops::RuntimeValue() : ops::RuntimeValue(*constant));
@@ -115,7 +116,9 @@ struct PairParameters {
 uint8_t sign_flip(const ByteTarget& bytes) {
   return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
 }
-int32_t unsigned_zero(const ByteTarget& bytes) { return bytes.zero_point + sign_flip(bytes); }
+int32_t unsigned_zero(const ByteTarget& bytes) {
+  return bytes.zero_point + sign_flip(bytes);
+}
 
 PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
                               const QuantizedResult& y) {
@@ -134,8 +137,8 @@ PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOpe
 using Combine = void (*)(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                          const PairParameters& p, uint8_t* to, int64_t n);
 
-// Products of a byte and a float32 are exact in double, so that each sum is rounded to float32 once,
-// as a fused multiply-add rounds it.
+// Products of a byte and a float32 are exact in double, so that each sum is rounded to float32
+// once, as a fused multiply-add rounds it.
 FETTLE_VECTORIZED
 void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                const PairParameters& p, uint8_t* to, int64_t n) {
@@ -168,16 +171,15 @@ void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t 
   for (int64_t i = 0; i < n; ++i) {
     const int32_t left = (a[i * a_step] ^ a_flip) - a_zero;
     const int32_t right = (b[i * b_step] ^ b_flip) - b_zero;
-    to[i] = static_cast<uint8_t>(
-        ops::requantize_one(left * right, p.a_ratio, p.y.zero_point, range));
+    to[i] =
+        static_cast<uint8_t>(ops::requantize_one(left * right, p.a_ratio, p.y.zero_point, range));
   }
 }
 
 // One pass over the bytes of both operands, with broadcasting.
 class BytePair : public AcceleratedKernel {
  public:
-  BytePair(const PairParameters& parameters, Combine combine)
-      : p_(parameters), combine_(combine) {}
+  BytePair(const PairParameters& parameters, Combine combine) : p_(parameters), combine_(combine) {}
 
   bool run(Call& call) override {
     if (call.type(0) != p_.a.type || call.type(1) != p_.b.type) {

@@ -3,8 +3,8 @@
 //   xq -- DQ -- Reshape, Transpose, MaxPool, ... -- Q -- yq     =>     xq -- Reshape, ... -- yq
 //
 // The result is identical: Q(DQ(v)) = v, and maxima keep their order under a positive scale.
-// Conditions: one constant scale and an explicit zero point, equal on both sides; nothing else reads
-// what lies between.
+// Conditions: one constant scale and an explicit zero point, equal on both sides; nothing else
+// reads what lies between.
 #include "interp/fusion.h"
 #include "interp/pooling.h"
 #include "interp/qdq_pattern.h"

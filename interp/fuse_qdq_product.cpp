@@ -6,8 +6,8 @@
 //
 // With Q the accumulator is requantized by a_scale * b_scale / y_scale; without it the float result
 // is accumulator * (a_scale * b_scale), plus a float bias. Conditions: 8-bit operands, a with one
-// scale; b constant with one scale or one per column, or (MatMul) computed with one scale; Gemm with
-// alpha = beta = 1, transA = 0 and a constant bias per column.
+// scale; b constant with one scale or one per column, or (MatMul) computed with one scale; Gemm
+// with alpha = beta = 1, transA = 0 and a constant bias per column.
 #include "interp/fusion.h"
 #include "interp/integer_product.h"
 #include "interp/matrix_product.h"

@@ -28,8 +28,8 @@ class FusionView {
 
 // Nodes computed as one step in place of the last of them, whose output is the step's output.
 struct Fusion {
-  std::vector<const ir::Node*> members;   // in topological order
-  std::vector<const ir::Value*> inputs;   // operands of the kernel; null where omitted
+  std::vector<const ir::Node*> members;  // in topological order
+  std::vector<const ir::Value*> inputs;  // operands of the kernel; null where omitted
   std::unique_ptr<AcceleratedKernel> kernel;
   // False when the kernel never declines: operands of the members that are not operands of the
   // kernel are then not needed.

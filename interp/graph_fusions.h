@@ -45,7 +45,7 @@ class GraphFusions : public FusionView {
   OpsetLookup opsets_;
   std::unordered_map<const ir::Node*, size_t> positions_;
   std::unordered_map<const ir::Node*, Fusion> by_last_;
-  std::unordered_set<const ir::Node*> members_;   // of all fusions
+  std::unordered_set<const ir::Node*> members_;  // of all fusions
   std::unordered_set<const ir::Node*> dead_;
   std::unordered_set<const ir::Value*> read_;
 };

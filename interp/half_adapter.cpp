@@ -38,9 +38,12 @@ class HalfAdapter : public AcceleratedKernel {
 
   bool run(Call& call) override {
     switch (call.type(0)) {
-      case DataType::kFloat16: return run_as<ir::Float16>(call);
-      case DataType::kBfloat16: return run_as<ir::Bfloat16>(call);
-      default: return inner_->run(call);
+      case DataType::kFloat16:
+        return run_as<ir::Float16>(call);
+      case DataType::kBfloat16:
+        return run_as<ir::Bfloat16>(call);
+      default:
+        return inner_->run(call);
     }
   }
 

@@ -21,8 +21,8 @@ struct Compiled {
   memory::desc src, weights, dst, scratchpad;
 };
 
-// int8 weights without zero point, when the given ones are equivalent to such: uint8 with zero point
-// 128 becomes int8 with 0.
+// int8 weights without zero point, when the given ones are equivalent to such: uint8 with zero
+// point 128 becomes int8 with 0.
 std::optional<ir::Tensor> as_signed(const ir::Tensor& w, const std::vector<int32_t>& zero) {
   const int32_t wanted = w.type() == ir::DataType::kUint8 ? 128 : 0;
   if (!std::all_of(zero.begin(), zero.end(), [&](int32_t z) { return z == wanted; })) {
@@ -61,7 +61,8 @@ class ByteConvolution : public AcceleratedKernel {
   }
 
   bool run(Call& call) override {
-    const ConvolutionGeometry g = convolution_geometry(*spec_.node, *call.dims(0), w_.dims(), false);
+    const ConvolutionGeometry g =
+        convolution_geometry(*spec_.node, *call.dims(0), w_.dims(), false);
     Compiled* compiled = cache_.get(*call.dims(0), [&] { return compile(g); });
     if (compiled == nullptr) return false;
     Blocked converted;
@@ -70,8 +71,8 @@ class ByteConvolution : public AcceleratedKernel {
     Blocked out = allocate_blocked(compiled->dst, type);
     std::unordered_map<int, memory> arguments{
         {DNNL_ARG_SRC, src},
-        {DNNL_ARG_WEIGHTS, weights_.get(w_, g.weights_desc(ir::DataType::kInt8), compiled->weights,
-                                        true)},
+        {DNNL_ARG_WEIGHTS,
+         weights_.get(w_, g.weights_desc(ir::DataType::kInt8), compiled->weights, true)},
         {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}};
     if (requantizes_ && !spec_.bias.empty()) {
       arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_.dims(), bias_.type()), bias_));
@@ -96,9 +97,8 @@ class ByteConvolution : public AcceleratedKernel {
       const ir::DataType out = requantizes_ ? spec_.y.type : ir::DataType::kInt32;
       const memory::desc src = channels_last_desc(g.src, spec_.x.type);
       const memory::desc dst = channels_last_desc(g.dst, out);
-      const Conv::desc desc(dnnl::prop_kind::forward_inference,
-                            dnnl::algorithm::convolution_direct, src,
-                            any_desc(g.weights, ir::DataType::kInt8),
+      const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
+                            src, any_desc(g.weights, ir::DataType::kInt8),
                             bias ? plain_desc(bias_.dims(), bias_.type()) : memory::desc(), dst,
                             g.strides, g.dilations, g.pads_begin, g.pads_end);
       const Conv::primitive_desc pd(desc, attributes(), cpu_engine());

@@ -13,10 +13,10 @@ namespace fettle::interp {
 struct IntegerConvolutionSpec {
   const ir::Node* node = nullptr;  // carries the window's attributes
   ByteTarget x;
-  ir::Tensor w;                    // [M, C/group, kernel...] of uint8 or int8
-  std::vector<int32_t> w_zero;     // one, or M
-  std::vector<int32_t> bias;       // none, or M
-  std::vector<float> multiplier;   // M
+  ir::Tensor w;                   // [M, C/group, kernel...] of uint8 or int8
+  std::vector<int32_t> w_zero;    // one, or M
+  std::vector<int32_t> bias;      // none, or M
+  std::vector<float> multiplier;  // M
   ByteTarget y;
 };
 

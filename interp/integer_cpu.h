@@ -13,7 +13,8 @@ inline bool exact_byte_products() {
     case dnnl::cpu_isa::avx512_core_bf16:
     case dnnl::cpu_isa::avx512_core_amx:
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 

@@ -101,15 +101,15 @@ void IntegerProduct::multiply(const ProductShape& shape, const ir::Tensor& a,
     compiled = cache_.get(key, [&] { return compile(shape, a, source); });
   }
   if (compiled != nullptr) {
-    const bool packed = source.constant && packed_.layout() != nullptr &&
-                        *packed_.layout() == compiled->weights;
+    const bool packed =
+        source.constant && packed_.layout() != nullptr && *packed_.layout() == compiled->weights;
     const ir::Tensor& b = packed ? signed_ : signed_b(source);
     execute(compiled->primitive, compiled->scratchpad,
             {{DNNL_ARG_SRC, memory_of(plain_desc(shape.a, a.type()), a)},
              {DNNL_ARG_WEIGHTS, packed_.get(b, plain_desc(shape.b, ir::DataType::kInt8),
                                             compiled->weights, source.constant)},
-             {DNNL_ARG_DST, memory_of(plain_desc(shape.product, ir::DataType::kInt32),
-                                      out.mutable_bytes())}});
+             {DNNL_ARG_DST,
+              memory_of(plain_desc(shape.product, ir::DataType::kInt32), out.mutable_bytes())}});
     return;
   }
   const int64_t m = shape.m();
@@ -157,8 +157,8 @@ ir::Tensor IntegerProduct::accumulate(const IntegerMatrix& a, const IntegerMatri
   for (size_t j = 0; j < zeros.size(); ++j) {
     zeros[j] = b.zero[b.zero.size() == 1 ? 0 : j] - shift;
   }
-  const bool skip = a_zero == 0 && std::all_of(zeros.begin(), zeros.end(),
-                                               [](int32_t z) { return z == 0; });
+  const bool skip =
+      a_zero == 0 && std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; });
   int32_t* acc = out.mutable_data<int32_t>().data();
   for_each_row(skip ? 0 : matrices(shape->product) * m, n + k, [&](int64_t row) {
     const int64_t batch = row / m;
@@ -193,8 +193,8 @@ class QuantizedProduct : public AcceleratedKernel {
     const ir::Dims& b_dims = b.values->dims();
     const int64_t n = b_dims.size() < 2 ? 1 : b.transposed ? b_dims[0] : b_dims.back();
     const ir::Dims& a_dims = a.values->dims();
-    const bool empty = a.values->size() == 0 && b.values->size() > 0 && a_dims.size() >= 2 &&
-                       b_dims.size() == 2;
+    const bool empty =
+        a.values->size() == 0 && b.values->size() > 0 && a_dims.size() >= 2 && b_dims.size() == 2;
     if (empty) {
       ir::Dims dims = a_dims;
       dims.back() = n;

@@ -67,9 +67,8 @@ class Product : public AcceleratedKernel {
     ir::Tensor out(kFloat, shape->output);
     std::unordered_map<int, memory> arguments{
         {DNNL_ARG_SRC, memory_of(matrix_desc(shape->a, options_.transpose_a), a)},
-        {DNNL_ARG_WEIGHTS,
-         weights_.get(b, matrix_desc(shape->b, options_.transpose_b), compiled->weights,
-                      call.is_constant(1))},
+        {DNNL_ARG_WEIGHTS, weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
+                                        compiled->weights, call.is_constant(1))},
         {DNNL_ARG_DST, memory_of(plain_desc(shape->product, kFloat), out.mutable_bytes())}};
     if (addend == Addend::kBias) {
       arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(*shape), kFloat), *c));
@@ -141,9 +140,8 @@ class Product : public AcceleratedKernel {
       const memory::desc src = matrix_desc(shape.a, options_.transpose_a);
       const memory::desc dst = plain_desc(shape.product, kFloat);
       const memory::desc bias_desc = bias ? plain_desc(bias_dims(shape), kFloat) : memory::desc();
-      const dnnl::matmul::desc desc =
-          bias ? dnnl::matmul::desc(src, weights, bias_desc, dst)
-               : dnnl::matmul::desc(src, weights, dst);
+      const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(src, weights, bias_desc, dst)
+                                           : dnnl::matmul::desc(src, weights, dst);
       const dnnl::matmul::primitive_desc pd(desc, attributes(), cpu_engine());
       return std::make_unique<Compiled>(
           Compiled{dnnl::matmul(pd), pd.weights_desc(), pd.scratchpad_desc()});
@@ -172,7 +170,9 @@ std::unique_ptr<AcceleratedKernel> make_product(const ProductOptions& options) {
   return std::make_unique<Product>(options);
 }
 
-std::unique_ptr<AcceleratedKernel> accelerate_matmul(const NodeFacts&) { return make_product({}); }
+std::unique_ptr<AcceleratedKernel> accelerate_matmul(const NodeFacts&) {
+  return make_product({});
+}
 
 std::unique_ptr<AcceleratedKernel> accelerate_gemm(const NodeFacts& facts) {
   return make_product(gemm_options(*facts.node));

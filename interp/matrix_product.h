@@ -17,8 +17,8 @@ struct ProductOptions {
 // The attributes of a Gemm node.
 ProductOptions gemm_options(const ir::Node& gemm);
 
-// activation(alpha * A' * B' + beta * C). Operands: A, B as for MatMul (broadcast batch axes) and an
-// optional C that broadcasts to the product.
+// activation(alpha * A' * B' + beta * C). Operands: A, B as for MatMul (broadcast batch axes) and
+// an optional C that broadcasts to the product.
 std::unique_ptr<AcceleratedKernel> make_product(const ProductOptions& options);
 
 // Rows of the table of accelerated kernels.

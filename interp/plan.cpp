@@ -141,7 +141,8 @@ bool Planner::precompute(const ir::Node& node, bool after_fusion) {
   // Fusions look for the DequantizeLinear of weights; those left over are computed afterwards.
   if (node.is("DequantizeLinear") && !after_fusion) return false;
   for (const ir::Value* input : node.inputs()) {
-    member.inputs.push_back(input == nullptr ? Operand{} : Operand{constant_of(*input), 0, kNoSlot});
+    member.inputs.push_back(input == nullptr ? Operand{}
+                                             : Operand{constant_of(*input), 0, kNoSlot});
   }
   std::vector<ops::RuntimeValue> outputs;
   try {
@@ -192,8 +193,8 @@ void set_last_uses(const std::vector<uint32_t>& releases, const std::vector<Oper
                    std::vector<bool>& last_use) {
   for (const Operand& operand : operands) {
     const bool own = operand.slot != kNoSlot && operand.up == 0;
-    last_use.push_back(own && std::find(releases.begin(), releases.end(), operand.slot) !=
-                                  releases.end());
+    last_use.push_back(own &&
+                       std::find(releases.begin(), releases.end(), operand.slot) != releases.end());
   }
 }
 

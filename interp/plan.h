@@ -63,7 +63,7 @@ struct GraphPlan {
 
 // Values of the main graph that a caller wants to see.
 struct Watch {
-  uint32_t slot = kNoSlot;                        // set unless constant
+  uint32_t slot = kNoSlot;  // set unless constant
   const ops::RuntimeValue* constant = nullptr;
   std::string name;
 };
@@ -77,8 +77,8 @@ struct Plan {
 };
 
 struct PlanOptions {
-  bool exact = false;                 // no accelerated kernels, no fusion, no precomputation
-  std::set<std::string> watched;      // names of main-graph values to be observed
+  bool exact = false;             // no accelerated kernels, no fusion, no precomputation
+  std::set<std::string> watched;  // names of main-graph values to be observed
   // Main-graph inputs with an initializer that callers do feed; all others are taken as constant.
   std::set<std::string> overridden;
 };

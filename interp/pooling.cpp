@@ -69,8 +69,7 @@ class Pool : public AcceleratedKernel {
                                any_desc(y, kFloat), window.strides, window.kernel, dilations,
                                window.pads_begin, pads_end);
       const Pooling::primitive_desc pd(desc, scratch_attr(), cpu_engine());
-      return std::make_unique<Compiled>(
-          Compiled{Pooling(pd), pd.dst_desc(), pd.scratchpad_desc()});
+      return std::make_unique<Compiled>(Compiled{Pooling(pd), pd.dst_desc(), pd.scratchpad_desc()});
     } catch (const dnnl::error&) {
       return nullptr;
     }
@@ -147,9 +146,8 @@ std::unique_ptr<AcceleratedKernel> accelerate_max_pool(const NodeFacts& facts) {
 
 std::unique_ptr<AcceleratedKernel> accelerate_average_pool(const NodeFacts& facts) {
   const bool counts = facts.node->attr_int("count_include_pad", 0) != 0;
-  return std::make_unique<Pool>(*facts.node,
-                                counts ? dnnl::algorithm::pooling_avg_include_padding
-                                       : dnnl::algorithm::pooling_avg_exclude_padding);
+  return std::make_unique<Pool>(*facts.node, counts ? dnnl::algorithm::pooling_avg_include_padding
+                                                    : dnnl::algorithm::pooling_avg_exclude_padding);
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_global_average_pool(const NodeFacts&) {

@@ -20,12 +20,11 @@ std::optional<Activation> hard_swish(const ir::Node&, const FusionView&) {
 }
 
 // The bound in operand `i` (opset 11 on), or `fallback` when omitted; nothing when not constant.
-std::optional<float> bound(const ir::Node& node, size_t i, float fallback,
-                           const FusionView& view) {
+std::optional<float> bound(const ir::Node& node, size_t i, float fallback, const FusionView& view) {
   if (node.input(i) == nullptr) return fallback;
   const ir::Tensor* constant = view.constant(node.input(i));
-  const bool scalar = constant != nullptr && constant->type() == ir::DataType::kFloat &&
-                      constant->size() == 1;
+  const bool scalar =
+      constant != nullptr && constant->type() == ir::DataType::kFloat && constant->size() == 1;
   return scalar ? std::optional<float>(constant->data<float>()[0]) : std::nullopt;
 }
 

@@ -1,4 +1,5 @@
-// Vectorized inner loops of quantized arithmetic. Same results as the functions of ops/requantize.h.
+// Vectorized inner loops of quantized arithmetic. Same results as the functions of
+// ops/requantize.h.
 #pragma once
 
 #include <cstdint>

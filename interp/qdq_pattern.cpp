@@ -128,7 +128,8 @@ std::optional<std::vector<int32_t>> accumulator_bias(const ir::Value* value,
       return std::nullopt;
     }
     for (size_t i = 0; i < scales.size(); ++i) {
-      const double steps = std::nearbyint(static_cast<double>(floats->data<float>()[i]) / scales[i]);
+      const double steps =
+          std::nearbyint(static_cast<double>(floats->data<float>()[i]) / scales[i]);
       if (!(std::fabs(steps) < 2147483648.0)) return std::nullopt;
       bias.push_back(static_cast<int32_t>(steps));
     }

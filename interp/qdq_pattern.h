@@ -36,8 +36,8 @@ std::optional<std::vector<int32_t>> accumulator_bias(const ir::Value* value,
                                                      const std::vector<float>& scales,
                                                      const FusionView& view);
 
-// What follows a value: [Relu or Clip without effect on the quantized result ->] QuantizeLinear with
-// one constant scale, each the only reader.
+// What follows a value: [Relu or Clip without effect on the quantized result ->] QuantizeLinear
+// with one constant scale, each the only reader.
 struct QuantizedResult {
   std::vector<const ir::Node*> members;
   float scale = 1.0f;

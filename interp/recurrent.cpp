@@ -22,11 +22,12 @@ struct Extents {
 
 // What one direction keeps between calls while its weights are constant.
 struct Direction {
+  ops::RecurrentActivation gate;
   std::unique_ptr<AcceleratedKernel> input_product;
-  ops::RuntimeValue w;             // [gates * hidden, input]
-  std::vector<float> transposed;   // R as [hidden, gates * hidden]
-  std::vector<float> bias;         // of the input product: Wb, plus Rb where that only adds
-  std::vector<float> inner_bias;   // GRU with linear_before_reset: Rb of the hidden gate
+  ops::RuntimeValue w;            // [gates * hidden, input]
+  std::vector<float> transposed;  // R as [hidden, gates * hidden]
+  std::vector<float> bias;        // of the input product: Wb, plus Rb where that only adds
+  std::vector<float> inner_bias;  // GRU with linear_before_reset: Rb of the hidden gate
 };
 
 // The state of one direction and one step's gate values.
@@ -53,6 +54,21 @@ void add_product(const float* x, const float* m, int64_t batch, int64_t rows, in
   });
 }
 
+// The gates' function: sigmoid or clamp(alpha x + beta, 0, 1).
+void apply_gate(const ops::RecurrentActivation& f, float* x, int64_t n) {
+  if (f.kind == ops::ActivationKind::kSigmoid) {
+    sigmoid_row(x, x, n);
+    return;
+  }
+  const auto alpha = static_cast<float>(f.alpha);
+  const auto beta = static_cast<float>(f.beta);
+  for (int64_t i = 0; i < n; ++i) {
+    const float line = alpha * x[i] + beta;
+    const float above = line < 0.0f ? 0.0f : line;
+    x[i] = above > 1.0f ? 1.0f : above;
+  }
+}
+
 // Gates i, o, f, c: c' = f c + i g, h' = o tanh(c').
 void lstm_step(const Direction& d, const Extents& e, State& s) {
   const int64_t width = e.width();
@@ -60,7 +76,7 @@ void lstm_step(const Direction& d, const Extents& e, State& s) {
   add_product(s.h.data(), d.transposed.data(), e.batch, n, width, 0, width, s.gates.data(), width);
   for (int64_t b = 0; b < e.batch; ++b) {
     float* gates = s.gates.data() + b * width;
-    sigmoid_row(gates, gates, 3 * n);
+    apply_gate(d.gate, gates, 3 * n);
     tanh_row(gates + 3 * n, gates + 3 * n, n);
     float* c = s.c.data() + b * n;
     float* h = s.h.data() + b * n;
@@ -80,7 +96,7 @@ void gru_step(const Direction& d, const Extents& e, bool linear_before_reset, St
   add_product(s.h.data(), r_weights, e.batch, n, width, 0, 2 * n, s.gates.data(), width);
   for (int64_t b = 0; b < e.batch; ++b) {
     float* gates = s.gates.data() + b * width;
-    sigmoid_row(gates, gates, 2 * n);
+    apply_gate(d.gate, gates, 2 * n);
     for (int64_t i = 0; i < n; ++i) {
       s.reset[static_cast<size_t>(b * n + i)] =
           linear_before_reset ? d.inner_bias[static_cast<size_t>(i)]
@@ -142,7 +158,8 @@ class Recurrent : public AcceleratedKernel {
     };
     const bool positive = e.steps > 0 && e.batch > 0 && e.input > 0 && e.hidden > 0;
     return positive && fits(kW, {e.directions, e.width(), e.input}) &&
-           fits(kR, {e.directions, e.width(), e.hidden}) && fits(kB, {e.directions, 2 * e.width()}) &&
+           fits(kR, {e.directions, e.width(), e.hidden}) &&
+           fits(kB, {e.directions, 2 * e.width()}) &&
            fits(kInitialH, {e.directions, e.batch, e.hidden}) &&
            fits(kInitialC, {e.directions, e.batch, e.hidden});
   }
@@ -154,6 +171,7 @@ class Recurrent : public AcceleratedKernel {
       ProductOptions options;
       options.transpose_b = true;
       Direction direction;
+      direction.gate = spec_.activations[static_cast<size_t>(d)][0];
       direction.input_product = make_product(options);
       direction.w = call.tensor(kW)->slice_front(d, 1).reshaped({width, e.input});
       const float* r = call.tensor(kR)->data<float>().data() + d * width * e.hidden;
@@ -195,10 +213,10 @@ class Recurrent : public AcceleratedKernel {
     x.value = ops::RuntimeValue(call.tensor(kX)->reshaped({e.steps * e.batch, e.input}));
     Slot w;
     w.value = direction.w;
-    Call product({{nullptr, &x, false},
-                  constant ? Call::Input{&direction.w, nullptr, false}
-                           : Call::Input{nullptr, &w, false}},
-                 1);
+    Call product(
+        {{nullptr, &x, false},
+         constant ? Call::Input{&direction.w, nullptr, false} : Call::Input{nullptr, &w, false}},
+        1);
     const bool done = direction.input_product->run(product);
     FETTLE_ASSERT(done);
     return std::move(product.outputs()[0].value.tensor);
@@ -239,15 +257,18 @@ class Recurrent : public AcceleratedKernel {
   std::vector<Direction> directions_;
 };
 
-// Sigmoid for the gates and tanh for the rest, as when no activations are given.
-bool default_activations(const ops::RecurrentSpec& spec) {
+// Sigmoid or hard sigmoid for the gates and tanh for the rest.
+bool usual_activations(const ops::RecurrentSpec& spec) {
   for (const auto& functions : spec.activations) {
-    for (size_t i = 0; i < functions.size(); ++i) {
-      const auto wanted = i == 0 ? ops::ActivationKind::kSigmoid : ops::ActivationKind::kTanh;
-      if (functions[i].kind != wanted) return false;
+    using enum ops::ActivationKind;
+    if (functions.empty() || (functions[0].kind != kSigmoid && functions[0].kind != kHardSigmoid)) {
+      return false;
+    }
+    for (size_t i = 1; i < functions.size(); ++i) {
+      if (functions[i].kind != kTanh) return false;
     }
   }
-  return true;
+  return spec.activations.size() == static_cast<size_t>(spec.directions);
 }
 
 }  // namespace
@@ -256,7 +277,7 @@ std::unique_ptr<AcceleratedKernel> accelerate_recurrent(const NodeFacts& facts) 
   const ops::RecurrentSpec spec = ops::recurrent_spec(*facts.node);
   // Before opset 3 GRU had another default; layout 1 is rare.
   if (facts.opset < 7 || spec.batch_first || spec.input_forget || spec.clip != 0 ||
-      !default_activations(spec)) {
+      !usual_activations(spec)) {
     return nullptr;
   }
   return std::make_unique<Recurrent>(*facts.node, spec);

@@ -5,8 +5,8 @@
 
 namespace fettle::interp {
 
-// Row of the table of accelerated kernels. Covers the default activations without clipping,
-// sequence lengths, peepholes and coupled gates; the kernel declines the rest.
+// Row of the table of accelerated kernels. Covers sigmoid or hard sigmoid gates with tanh,
+// without clipping, sequence lengths, peepholes and coupled gates; the kernel declines the rest.
 std::unique_ptr<AcceleratedKernel> accelerate_recurrent(const NodeFacts& facts);
 
 }  // namespace fettle::interp

@@ -10,7 +10,8 @@ namespace {
 
 constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
-// Rows of consecutive elements along the last axis, or (before opset 13) along all axes from one on.
+// Rows of consecutive elements along the last axis, or (before opset 13) along all axes from one
+// on.
 class Softmax : public AcceleratedKernel {
  public:
   Softmax(int64_t axis, bool flattens) : axis_(axis), flattens_(flattens) {}
@@ -74,8 +75,7 @@ class LayerNormalization : public AcceleratedKernel {
   }
 
  private:
-  void normalize(const float* x, float* y, int64_t n, const float* scale,
-                 const float* bias) const {
+  void normalize(const float* x, float* y, int64_t n, const float* scale, const float* bias) const {
     double sum = 0.0;
     for (int64_t i = 0; i < n; ++i) sum += x[i];
     const double mean = sum / static_cast<double>(n);

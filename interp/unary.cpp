@@ -64,18 +64,28 @@ void hard_swish(const float* x, float* y, int64_t n, Parameters) {
 void negate(const float* x, float* y, int64_t n, Parameters) {
   each(x, y, n, [](float v) { return -v; });
 }
-void absolute(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).abs(); }
-void square_root(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).sqrt(); }
+void absolute(const float* x, float* y, int64_t n, Parameters) {
+  Out(y, n) = In(x, n).abs();
+}
+void square_root(const float* x, float* y, int64_t n, Parameters) {
+  Out(y, n) = In(x, n).sqrt();
+}
 void sigmoid(const float* x, float* y, int64_t n, Parameters) {
   sigmoid_row(x, y, n);
 }
 void hyperbolic_tangent(const float* x, float* y, int64_t n, Parameters) {
   tanh_row(x, y, n);
 }
-void exponential(const float* x, float* y, int64_t n, Parameters) { exp_row(x, y, n); }
-void error_function(const float* x, float* y, int64_t n, Parameters) { Out(y, n) = In(x, n).erf(); }
+void exponential(const float* x, float* y, int64_t n, Parameters) {
+  exp_row(x, y, n);
+}
+void error_function(const float* x, float* y, int64_t n, Parameters) {
+  Out(y, n) = In(x, n).erf();
+}
 
-std::optional<Parameters> no_parameters(const NodeFacts&) { return Parameters{}; }
+std::optional<Parameters> no_parameters(const NodeFacts&) {
+  return Parameters{};
+}
 std::optional<Parameters> leaky_parameters(const NodeFacts& facts) {
   return Parameters{facts.node->attr_float("alpha", 0.01f), 0.0f};
 }

@@ -17,7 +17,7 @@ inline float power_of_two(int32_t n) {
 // e^x as 2^n e^r with n the nearest integer of x / ln 2 and a minimax polynomial for e^r
 // (coefficients: S. Moshier, Cephes, expf).
 inline float exponential(float x) {
-  constexpr float kLow = -104.0f;  // e^x rounds to 0 below
+  constexpr float kLow = -104.0f;     // e^x rounds to 0 below
   constexpr float kHigh = 88.72284f;  // and overflows above
   const float low = x < kLow ? kLow : x;
   const float v = low > kHigh ? kHigh : low;

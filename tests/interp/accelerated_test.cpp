@@ -67,8 +67,8 @@ std::vector<Case> products() {
   };
   const auto gemm = [](const std::string& name, const std::string& shapes,
                        const std::string& attributes, bool c) {
-    return Case{"gemm_" + name, "g (" + shapes + ") => (float z) { z = Gemm <" + attributes + "> (a, b" +
-                          (c ? ", c" : "") + ") }"};
+    return Case{"gemm_" + name, "g (" + shapes + ") => (float z) { z = Gemm <" + attributes +
+                                    "> (a, b" + (c ? ", c" : "") + ") }"};
   };
   return {
       matmul("matrices", "[17,33]", "[33,9]"),
@@ -94,8 +94,9 @@ std::vector<Case> products() {
 std::vector<Case> pools() {
   const auto pool = [](const std::string& name, const std::string& op, const std::string& x,
                        const std::string& attributes, int64_t opset = 17) {
-    return Case{name, "g (float" + x + " x) => (float z) { z = " + op +
-                          (attributes.empty() ? "" : " <" + attributes + ">") + " (x) }",
+    return Case{name,
+                "g (float" + x + " x) => (float z) { z = " + op +
+                    (attributes.empty() ? "" : " <" + attributes + ">") + " (x) }",
                 opset};
   };
   return {
@@ -111,7 +112,8 @@ std::vector<Case> pools() {
            "kernel_shape = [3,3], pads = [1,1,1,1], count_include_pad = 1"),
       pool("average_ceil", "AveragePool", "[1,3,10,10]",
            "kernel_shape = [3,3], strides = [2,2], ceil_mode = 1, pads = [1,1,1,1], "
-           "count_include_pad = 1", 19),
+           "count_include_pad = 1",
+           19),
       pool("average_same", "AveragePool", "[1,3,9,9]",
            "kernel_shape = [3,3], strides = [2,2], auto_pad = \"SAME_UPPER\""),
       pool("global_average", "GlobalAveragePool", "[2,7,5,6]", ""),
@@ -123,15 +125,16 @@ std::vector<Case> elementwise() {
   std::vector<Case> cases;
   for (const char* op : {"Abs", "Erf", "Exp", "HardSigmoid", "HardSwish", "LeakyRelu", "Neg",
                          "Relu", "Sigmoid", "Tanh"}) {
-    cases.push_back({std::string(op), std::string("g (float[3,50000] x) => (float z) { z = ") + op +
-                                          "(x) }"});
+    cases.push_back(
+        {std::string(op), std::string("g (float[3,50000] x) => (float z) { z = ") + op + "(x) }"});
   }
-  cases.push_back({"Clip", "g (float[3,500] x) => (float z) { lo = Constant <value = float {-0.5}> () "
-                           "hi = Constant <value = float {0.25}> () z = Clip(x, lo, hi) }"});
+  cases.push_back({"Clip",
+                   "g (float[3,500] x) => (float z) { lo = Constant <value = float {-0.5}> () "
+                   "hi = Constant <value = float {0.25}> () z = Clip(x, lo, hi) }"});
   const std::vector<std::pair<std::string, std::string>> shapes{
-      {"[4,5]", "[4,5]"},       {"[4,5]", "[5]"},     {"[4,5]", "[]"},      {"[4,1]", "[1,5]"},
-      {"[2,3,4,5]", "[3,1,1]"}, {"[3,1,1]", "[2,3,4,5]"}, {"[2,1,4,1]", "[1,3,1,5]"},
-      {"[300,400]", "[300,1]"}};
+      {"[4,5]", "[4,5]"},         {"[4,5]", "[5]"},         {"[4,5]", "[]"},
+      {"[4,1]", "[1,5]"},         {"[2,3,4,5]", "[3,1,1]"}, {"[3,1,1]", "[2,3,4,5]"},
+      {"[2,1,4,1]", "[1,3,1,5]"}, {"[300,400]", "[300,1]"}};
   for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
     for (size_t i = 0; i < shapes.size(); ++i) {
       cases.push_back({std::string(op) + std::to_string(i),
@@ -140,6 +143,58 @@ std::vector<Case> elementwise() {
     }
   }
   return cases;
+}
+
+std::vector<Case> recurrent() {
+  const auto cell = [](const std::string& name, const std::string& op, int gates,
+                       const std::string& attributes, int directions,
+                       const std::string& more = "") {
+    const std::string d = std::to_string(directions);
+    const std::string width = std::to_string(gates * 12);
+    return Case{
+        name, "g (float[7,3,10] x, float[" + d + "," + width + ",10] w, float[" + d + "," + width +
+                  ",12] r, float[" + d + "," + std::to_string(gates * 24) + "] b, float[" + d +
+                  ",3,12] h) => (float y, float yh) { n = Constant "
+                  "<value = float {0.0}> () y, yh = " +
+                  op + " <hidden_size = 12" + attributes + "> (x, w, r, b, , h" + more + ") }"};
+  };
+  return {
+      cell("lstm", "LSTM", 4, "", 1),
+      cell("lstm_state", "LSTM", 4, "", 1, ", h"),
+      cell("lstm_reverse", "LSTM", 4, ", direction = \"reverse\"", 1),
+      cell("lstm_both", "LSTM", 4, ", direction = \"bidirectional\"", 2),
+      cell("lstm_hard", "LSTM", 4,
+           ", activations = [\"HardSigmoid\", \"Tanh\", \"Tanh\"], activation_alpha = [0.2], "
+           "activation_beta = [0.5]",
+           1),
+      cell("lstm_clipped", "LSTM", 4, ", clip = 0.5", 1),
+      cell("gru", "GRU", 3, "", 1),
+      cell("gru_linear", "GRU", 3, ", linear_before_reset = 1", 1),
+      cell("gru_both", "GRU", 3, ", direction = \"bidirectional\", linear_before_reset = 1", 2),
+      cell("rnn", "RNN", 1, "", 1),
+  };
+}
+
+std::vector<Case> rows() {
+  const auto softmax = [](const std::string& name, const std::string& attributes, int64_t opset) {
+    return Case{"softmax_" + name,
+                "g (float[3,4,50] x) => (float y) { y = Softmax " + attributes + " (x) }", opset};
+  };
+  return {
+      softmax("last", "", 17),
+      softmax("middle", "<axis = 1>", 17),
+      softmax("flattened", "<axis = 1>", 11),
+      {"layer_norm",
+       "g (float[3,4,50] x, float[50] s, float[50] b) => (float y) "
+       "{ y = LayerNormalization(x, s, b) }"},
+      {"layer_norm_two_axes",
+       "g (float[3,4,50] x, float[4,50] s) => (float y) "
+       "{ y = LayerNormalization <axis = 1> (x, s) }"},
+      {"identity_chain",
+       "g (float[3,4] x) => (float y, float z) "
+       "{ a = Identity(x) y = Relu(a) b = Dropout(x) c = Cast <to = 1> (b) "
+       "z = Neg(c) }"},
+  };
 }
 
 // Values stay in a primitive's own layout between these nodes.
@@ -155,8 +210,9 @@ std::vector<Case> chains() {
       {"hard_swish", head + "z = HardSwish(c) }"},
       {"sigmoid_of_padded", head + "a = Sigmoid(c) z = Conv(a, v) }"},
       {"residual", head + "d = Conv(c, v) e = Add(c, d) z = Relu(e) }"},
-      {"residual_of_itself", "g (float[1,16,4,4] x, float[16,16,1,1] w) => (float z) "
-                             "{ a = Relu(x) c = Conv(a, w) z = Add(c, a) }"},
+      {"residual_of_itself",
+       "g (float[1,16,4,4] x, float[16,16,1,1] w) => (float z) "
+       "{ a = Relu(x) c = Conv(a, w) z = Add(c, a) }"},
       {"residual_used_later", head + "d = Conv(c, v) e = Add(d, c) z = Mul(e, c) }"},
       {"residual_broadcast", head + "q = Relu(s) d = Conv(c, v) z = Add(d, q) }"},
       {"scaled_channels", head + "z = Mul(c, s) }"},
@@ -170,12 +226,16 @@ std::vector<Case> chains() {
   };
 }
 
-std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
+std::string case_name(const testing::TestParamInfo<Case>& info) {
+  return info.param.name;
+}
 
 INSTANTIATE_TEST_SUITE_P(Convolution, Accelerated, testing::ValuesIn(convolutions()), case_name);
 INSTANTIATE_TEST_SUITE_P(Product, Accelerated, testing::ValuesIn(products()), case_name);
 INSTANTIATE_TEST_SUITE_P(Pool, Accelerated, testing::ValuesIn(pools()), case_name);
 INSTANTIATE_TEST_SUITE_P(Elementwise, Accelerated, testing::ValuesIn(elementwise()), case_name);
+INSTANTIATE_TEST_SUITE_P(Recurrent, Accelerated, testing::ValuesIn(recurrent()), case_name);
+INSTANTIATE_TEST_SUITE_P(Rows, Accelerated, testing::ValuesIn(rows()), case_name);
 INSTANTIATE_TEST_SUITE_P(Chain, Accelerated, testing::ValuesIn(chains()), case_name);
 
 }  // namespace

@@ -29,7 +29,8 @@ std::string error_of(Work&& work, ErrorCode code) {
 }
 
 ir::Model add_model() {
-  return test::parse_text_graph("add (float[N, 3] x, float[N, 3] y) => (float[N, 3] z) { z = Add(x, y) }");
+  return test::parse_text_graph(
+      "add (float[N, 3] x, float[N, 3] y) => (float[N, 3] z) { z = Add(x, y) }");
 }
 
 TEST(Executor, ComputesTheGraph) {
@@ -45,7 +46,10 @@ TEST(Executor, MissingInputListsWhatIsExpected) {
   const ir::Model model = add_model();
   Executor executor(model);
   const std::string message = error_of(
-      [&] { executor.run({{"x", Tensor::of<float>({1, 3}, {1, 2, 3})}}); }, ErrorCode::kBadInput);
+      [&] {
+        executor.run({{"x", Tensor::of<float>({1, 3}, {1, 2, 3})}});
+      },
+      ErrorCode::kBadInput);
   EXPECT_NE(message.find("'y'"), std::string::npos) << message;
   EXPECT_NE(message.find("[N, 3]"), std::string::npos) << message;
 }
@@ -54,7 +58,9 @@ TEST(Executor, UnknownInputIsNamed) {
   const ir::Model model = add_model();
   Executor executor(model);
   const std::string message = error_of(
-      [&] { executor.run({{"image", Tensor::of<float>({1, 3}, {1, 2, 3})}}); },
+      [&] {
+        executor.run({{"image", Tensor::of<float>({1, 3}, {1, 2, 3})}});
+      },
       ErrorCode::kBadInput);
   EXPECT_NE(message.find("'image'"), std::string::npos) << message;
 }
@@ -63,20 +69,22 @@ TEST(Executor, WrongTypeRankExtentAndSymbolAreRefused) {
   const ir::Model model = add_model();
   Executor executor(model);
   const Tensor good = Tensor::of<float>({1, 3}, {1, 2, 3});
-  const std::vector<Tensor> bad{Tensor::of<int64_t>({1, 3}, {1, 2, 3}),
-                                Tensor::of<float>({3}, {1, 2, 3}),
-                                Tensor::of<float>({1, 2}, {1, 2}),
-                                Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6})};
+  const std::vector<Tensor> bad{
+      Tensor::of<int64_t>({1, 3}, {1, 2, 3}), Tensor::of<float>({3}, {1, 2, 3}),
+      Tensor::of<float>({1, 2}, {1, 2}), Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6})};
   for (const Tensor& y : bad) {
-    const std::string message =
-        error_of([&] { executor.run({{"x", good}, {"y", y}}); }, ErrorCode::kBadInput);
+    const std::string message = error_of(
+        [&] {
+          executor.run({{"x", good}, {"y", y}});
+        },
+        ErrorCode::kBadInput);
     EXPECT_NE(message.find("'y'"), std::string::npos) << message;
   }
 }
 
 TEST(Executor, InitializerStandsInForAnInputAndCanBeOverridden) {
-  ir::Model model = test::parse_text_graph(
-      "g (float[2] x, float[2] w) => (float[2] z) { z = Mul(x, w) }");
+  ir::Model model =
+      test::parse_text_graph("g (float[2] x, float[2] w) => (float[2] z) { z = Mul(x, w) }");
   model.graph->set_initializer(*model.graph->find("w"),
                                ir::StoredTensor{Tensor::of<float>({2}, {2, 3}), {}, {}});
   Executor executor(model);
@@ -98,13 +106,13 @@ TEST(Executor, UnknownOperatorIsNamedWithDomainAndOpset) {
 }
 
 TEST(Executor, KernelErrorsNameTheNode) {
-  const ir::Model model = test::parse_text_graph(
-      "g (float[A] x, float[B] y) => (float[C] z) { z = Add(x, y) }");
+  const ir::Model model =
+      test::parse_text_graph("g (float[A] x, float[B] y) => (float[C] z) { z = Add(x, y) }");
   Executor executor(model);
   const std::string message = error_of(
       [&] {
-        executor.run({{"x", Tensor::of<float>({2}, {1, 2})},
-                      {"y", Tensor::of<float>({3}, {1, 2, 3})}});
+        executor.run(
+            {{"x", Tensor::of<float>({2}, {1, 2})}, {"y", Tensor::of<float>({3}, {1, 2, 3})}});
       },
       ErrorCode::kBadInput);
   EXPECT_NE(message.find("(Add)"), std::string::npos) << message;
@@ -139,8 +147,8 @@ const char* const kLoop = R"(
 TEST(Executor, LoopCarriesValuesAndReadsOuterOnes) {
   const ir::Model model = test::parse_text_graph(kLoop);
   Executor executor(model);
-  const auto out = executor.run(
-      {{"n", Tensor::scalar<int64_t>(5)}, {"x", Tensor::of<float>({1}, {1})}});
+  const auto out =
+      executor.run({{"n", Tensor::scalar<int64_t>(5)}, {"x", Tensor::of<float>({1}, {1})}});
   EXPECT_TRUE(identical(out[0].tensor, Tensor::of<float>({1}, {11})));
 }
 

@@ -29,7 +29,8 @@ interp::Feeds random_feeds(const ir::Model& model, uint32_t seed) {
   for (const ir::Value* input : model.graph->inputs()) {
     if (input->has_initializer()) continue;
     ir::Dims dims;
-    for (const ir::Dim& d : input->type.shape.value_or(ir::Shape{})) dims.push_back(d.known() ? d.value : 2);
+    for (const ir::Dim& d : input->type.shape.value_or(ir::Shape{}))
+      dims.push_back(d.known() ? d.value : 2);
     ++seed;
     feeds[input->name()] = input->type.element == ir::DataType::kFloat
                                ? random_floats(dims, seed)
