@@ -33,6 +33,8 @@ constexpr int64_t kShapeElements = 512;
 // Results known to be larger are not even computed, and neither is what takes more operations.
 constexpr int64_t kLargestIntermediate = int64_t{256} << 20;
 constexpr int64_t kMostMacs = 1'000'000'000;
+// Bytes that intermediates of one graph may take together, beyond four times its constants.
+constexpr int64_t kIntermediates = int64_t{1} << 30;
 
 int64_t bytes_of(const ir::Tensor& tensor) {
   if (tensor.type() == ir::DataType::kString) return tensor.size() * 32;
@@ -72,6 +74,10 @@ class Folder {
         contents_(context, [this](const ir::Value* v) { return known(v); }) {}
 
   int64_t run() {
+    intermediates_left_ = kIntermediates;
+    for (const ir::Value* v : graph_.constants()) {
+      if (v->constant() != nullptr) intermediates_left_ += 4 * bytes_of(*v->constant());
+    }
     for (ir::Node& node : graph_.nodes()) {
       if (evaluate(node)) evaluated_.push_back(&node);
     }
@@ -113,6 +119,7 @@ class Folder {
   }
 
   void keep(const ir::Value& value, ir::Tensor tensor, int64_t credit) {
+    intermediates_left_ -= bytes_of(tensor);
     credits_[&value] = credit;
     tensors_[&value] = spilled(std::move(tensor));
   }
@@ -165,6 +172,10 @@ class Folder {
 
   bool compute(const ir::Node& node, const ops::OpDef& op) {
     if (!affordable(node, op)) return false;
+    if (intermediates_left_ < 0) {
+      context_.decline(node, "folding takes too much memory");
+      return false;
+    }
     std::vector<ops::RuntimeValue> values;
     values.reserve(node.inputs().size());
     std::vector<const ops::RuntimeValue*> inputs;
@@ -342,6 +353,7 @@ class Folder {
   ShapeContents contents_;
   std::unordered_map<const ir::Value*, ir::Tensor> tensors_;
   std::unordered_map<const ir::Value*, int64_t> credits_;
+  int64_t intermediates_left_ = 0;
   std::vector<ir::Node*> evaluated_;  // in order
   std::unordered_set<const ir::Node*> folded_;
   std::vector<const ir::Node*> stored_;

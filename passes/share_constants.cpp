@@ -5,7 +5,7 @@
 // Conditions: same element type, dimensions and bytes (NaN payloads and the sign of zero included),
 // in the same graph; not a graph output; not the default of a graph input.
 // Large tensors are read only when another one has the same type and dimensions, and once; bytes are
-// compared where hashes agree.
+// compared where hashes agree. The copies that nothing reads any more go with dead code.
 #include <map>
 #include <tuple>
 
@@ -26,11 +26,8 @@ int64_t share_group(PassContext& context, ir::Graph& graph, const std::vector<ir
     bool shared = false;
     for (auto it = first; it != last && !shared; ++it) {
       if (!ir::identical(*it->second->constant(), tensor)) continue;
-      shared = true;
-      if (graph.replace_all_uses(*value, *it->second)) {
-        graph.erase_value(*value);
-        ++count;
-      }
+      shared = graph.replace_all_uses(*value, *it->second);
+      count += shared ? 1 : 0;
     }
     if (!shared) seen.emplace(hash, value);
     if (tensor.byte_size() >= kLargeTensor) tensor.buffer()->release_pages();
@@ -42,7 +39,7 @@ int64_t share(PassContext& context, ir::Graph& graph) {
   std::map<std::pair<ir::DataType, ir::Dims>, std::vector<ir::Value*>> groups;
   for (ir::Value* value : graph.constants()) {
     const ir::Tensor* tensor = context.constant(value);
-    if (tensor == nullptr || value->is_graph_output()) continue;
+    if (tensor == nullptr || value->is_graph_output() || value->uses().empty()) continue;
     groups[{tensor->type(), tensor->dims()}].push_back(value);
   }
   int64_t count = 0;
