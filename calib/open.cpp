@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <fstream>
 #include <string_view>
 
@@ -68,7 +69,8 @@ class ArrayDataset : public Dataset {
     const int64_t per_sample = bound.whole ? tensor.size() : tensor.size() / tensor.dim(0);
     fail(ErrorCode::kBadInput,
          "{} holds {} in sample {} (element {} of the sample); remove or repair this sample",
-         bound.describe(), ir::element_as_double(tensor, at), row + at / per_sample,
+         bound.describe(), std::isnan(ir::element_as_double(tensor, at)) ? "NaN" : "infinity",
+         row + at / per_sample,
          at % per_sample);
   }
 

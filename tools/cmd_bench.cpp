@@ -31,7 +31,7 @@ int bench(const Options& options, const Common& common) {
     if (options.data.empty()) {
       report::random_feeds(model, common.seed);
     } else {
-      calib::open_dataset(options.data, model);
+      open_data(options.data, model);
     }
     for (const auto engine : engines) requests.push_back({path, engine, options.data});
   }

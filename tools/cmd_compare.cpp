@@ -137,7 +137,7 @@ int compare(const Options& options, const Common& common) {
       comparison.add(report::random_feeds(reference, common.seed + static_cast<uint64_t>(i)), 1);
     }
   } else {
-    const auto data = calib::open_dataset(options.data, reference);
+    const auto data = open_data(options.data, reference);
     ProgressBar bar("comparing", common);
     int64_t total = data->size();
     if (options.samples > 0) total = std::min(total, options.samples);

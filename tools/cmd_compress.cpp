@@ -74,8 +74,8 @@ class Compression {
  private:
   void open_data() {
     namespace fs = std::filesystem;
-    calibration_ = calib::open_dataset(options_.data, model_);
-    if (!options_.eval_data.empty()) evaluation_ = calib::open_dataset(options_.eval_data, model_);
+    calibration_ = open_data(options_.data, model_);
+    if (!options_.eval_data.empty()) evaluation_ = open_data(options_.eval_data, model_);
     report_.input_name = fs::path(options_.model).filename().string();
     report_.output_name = "model.onnx";
     report_.mode = options_.quantize.mode;

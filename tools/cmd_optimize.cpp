@@ -33,7 +33,7 @@ CheckResult check(const ir::Model& before, const ir::Model& after, const Options
   std::vector<interp::Feeds> inputs;
   try {
     if (!options.data.empty()) {
-      const auto data = calib::open_dataset(options.data, before);
+      const auto data = open_data(options.data, before);
       for (int64_t i = 0; i < std::min<int64_t>(data->size(), 4 * data->batch()); i += data->batch()) {
         inputs.push_back(data->read(i));
       }

@@ -30,7 +30,7 @@ int run(const Options& options, const Common& common) {
       store.append(executor.run(report::random_feeds(model, common.seed + static_cast<uint64_t>(i))));
     }
   } else {
-    const auto data = calib::open_dataset(options.data, model);
+    const auto data = open_data(options.data, model);
     ProgressBar bar("running", common);
     report::EvaluationOptions evaluation;
     evaluation.executor = common.executor();

@@ -75,12 +75,20 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&)
   return report;
 }
 
+std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model) {
+  auto data = calib::open_dataset(path, model);
+  for (const std::string& note : data->notes()) spdlog::warn("{}: {}", path, note);
+  return data;
+}
+
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
                                         calib::CalibrateOptions options, const Common& common) {
   ProgressBar bar("calibrating", common);
   options.executor = common.executor();
   options.progress = bar.callback();
-  return calib::calibrate(model, data, options);
+  calib::CalibrationTable table = calib::calibrate(model, data, options);
+  for (const std::string& warning : calib::table_warnings(table)) spdlog::warn("{}", warning);
+  return table;
 }
 
 }  // namespace fettle::tools

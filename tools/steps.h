@@ -1,6 +1,7 @@
 // Steps that several commands share, and their options.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,9 @@ void print_result(const Common& common, const report::Json& json, const std::str
 
 // Optimizes for quantization: opset 13 or newer, functions inlined, default passes, shapes inferred.
 passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common& common);
+
+// Opens a data set for the model; what was noticed on the way is logged as warnings.
+std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model);
 
 // Min-max statistics of `model` over the data set, with the common options and a progress bar.
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,

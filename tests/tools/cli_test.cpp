@@ -139,7 +139,9 @@ TEST_F(Cli, ExcludedTypesStayFloat) {
                            "' --no-bench --exclude-type Conv --json -o '" + path("out") + "'");
   ASSERT_EQ(o.code, 0) << o.err;
   for (const auto& node : nlohmann::json::parse(o.out)["quantize"]["nodes"]) {
-    if (node["operator"] == "Conv") EXPECT_EQ(node["decision"], "float");
+    if (node["operator"] == "Conv") {
+      EXPECT_EQ(node["decision"], "float");
+    }
   }
 }
 
