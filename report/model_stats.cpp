@@ -93,11 +93,13 @@ void count_macs(ModelStats& stats, const ir::Model& original) {
 int64_t file_bytes(const ir::Model& model) {
   std::error_code error;
   if (model.path.empty()) return 0;
-  auto bytes = static_cast<int64_t>(std::filesystem::file_size(model.path, error));
+  auto total = static_cast<int64_t>(std::filesystem::file_size(model.path, error));
   if (error) return 0;
-  // Data that fettle itself moved out of the file stands beside it under this name.
-  const auto data = std::filesystem::file_size(model.path + ".data", error);
-  return error ? bytes : bytes + static_cast<int64_t>(data);
+  for (const auto& path : model.data_files) {
+    const auto bytes = std::filesystem::file_size(path, error);
+    if (!error) total += static_cast<int64_t>(bytes);
+  }
+  return total;
 }
 
 }  // namespace

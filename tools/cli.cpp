@@ -123,6 +123,7 @@ int exit_code(const Error& error) {
 int run_action(const Common& common, const Action& action) {
   try {
     set_up_logging(common);
+    remove_temporaries_on_signals();
     if (!common.max_memory.empty()) ir::set_memory_limit(parse_bytes(common.max_memory));
     return action();
   } catch (const Error& error) {

@@ -42,7 +42,7 @@ class Compression {
 
   int run() {
     model_ = load_model(options_.model);
-    open_data();
+    open_inputs();
     std::unique_ptr<OutputFolder> folder;
     if (!options_.quantize.plan_only) {
       folder = std::make_unique<OutputFolder>(options_.output);
@@ -72,7 +72,7 @@ class Compression {
   }
 
  private:
-  void open_data() {
+  void open_inputs() {
     namespace fs = std::filesystem;
     calibration_ = open_data(options_.data, model_);
     if (!options_.eval_data.empty()) evaluation_ = open_data(options_.eval_data, model_);

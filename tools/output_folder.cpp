@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/error.h"
+#include "ir/io.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -21,6 +22,7 @@ char g_folder[4096];
 constexpr const char* kStagedFiles[] = {"model.onnx", "model.onnx.data", "report.json"};
 
 void remove_staged(int signal_number) {
+  ir::remove_temporary_files();
   char path[4200];
   for (const char* file : kStagedFiles) {
     const size_t length = std::strlen(g_staging);
@@ -41,7 +43,18 @@ void copy_path(char (&target)[4096], const std::string& path) {
   target[length] = '\0';
 }
 
+void remove_temporaries(int signal_number) {
+  ir::remove_temporary_files();
+  std::signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
 }  // namespace
+
+void remove_temporaries_on_signals() {
+  std::signal(SIGINT, remove_temporaries);
+  std::signal(SIGTERM, remove_temporaries);
+}
 
 OutputFolder::OutputFolder(const std::string& path) : folder_(path) {
   std::error_code error;
@@ -71,8 +84,7 @@ OutputFolder::OutputFolder(const std::string& path) : folder_(path) {
 }
 
 OutputFolder::~OutputFolder() {
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  remove_temporaries_on_signals();
   std::error_code error;
   fs::remove_all(staging_, error);
   if (!committed_ && made_folder_) fs::remove(folder_, error);

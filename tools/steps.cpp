@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "ir/error.h"
@@ -40,6 +41,9 @@ void PassOptions::declare(CLI::App& command) {
   command.add_option("--only", pipeline.only, "Run just these passes (repeatable)");
   command.add_option("--skip", pipeline.skip, "Leave out these passes (repeatable)");
   command.add_option("--stop-after", pipeline.stop_after, "Stop after this pass");
+  command.add_flag_callback(
+      "--initializers-are-constant", [this] { pipeline.initializers_are_constant = true; },
+      "Treat initializers that are also inputs as constants (removes those inputs)");
   command.add_flag("--check-each", pipeline.check_each, "Compare outputs after every pass");
 }
 
@@ -57,6 +61,9 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&)
   // opset upgrade and from the plan.
   passes::PipelineOptions options;
   options.initializers_are_constant = true;  // a quantized weight cannot be overridden
+  // Folding may save nodes, but not make a small model larger: a tenth of its weights at most.
+  options.fold_growth_budget = std::min<int64_t>(
+      options.fold_growth_budget, report::model_stats(model).weight_bytes / 10);
   passes::PipelineReport report = passes::run_pipeline(model, options);
   const int64_t opset = model.opset();
   quant::prepare(model);
