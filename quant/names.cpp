@@ -1,5 +1,7 @@
 #include "quant/names.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace fettle::quant {
@@ -54,6 +56,28 @@ NodeKeys::NodeKeys(const ir::Graph& graph) {
 ir::Node* NodeKeys::find(const std::string& key) const {
   const auto it = nodes_.find(key);
   return it != nodes_.end() ? it->second : nullptr;
+}
+
+NodeNames::NodeNames(ir::Graph& graph) : graph_(graph) {
+  ir::for_each_graph(graph, [this](ir::Graph& g) {
+    for (ir::Node& node : g.nodes()) {
+      old_.insert(&node);
+      taken_.insert(node.name);
+    }
+  });
+}
+
+void NodeNames::make_new_ones_unique() {
+  std::unordered_map<std::string, int64_t> suffix;
+  ir::for_each_graph(graph_, [&](ir::Graph& g) {
+    for (ir::Node& node : g.nodes()) {
+      if (node.name.empty() || old_.contains(&node) || taken_.insert(node.name).second) continue;
+      const std::string base = node.name;
+      do {
+        node.name = fmt::format("{}_{}", base, ++suffix[base]);
+      } while (!taken_.insert(node.name).second);
+    }
+  });
 }
 
 std::string private_key(const std::string& initializer, const std::string& node_key) {

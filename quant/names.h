@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ir/graph.h"
@@ -26,6 +27,19 @@ class NodeKeys {
  private:
   std::unordered_map<const ir::Node*, std::string> keys_;
   std::unordered_map<std::string, ir::Node*> nodes_;
+};
+
+// Runtimes reject a graph in which two nodes have one name. Remembers the nodes of a graph and of
+// its subgraphs; those that are added afterwards get names that no other node has.
+class NodeNames {
+ public:
+  explicit NodeNames(ir::Graph& graph);
+  void make_new_ones_unique();
+
+ private:
+  ir::Graph& graph_;
+  std::unordered_set<const ir::Node*> old_;
+  std::unordered_set<std::string> taken_;
 };
 
 // Key of a constant operand that one consumer stores differently from the others.

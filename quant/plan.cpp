@@ -73,8 +73,10 @@ Plan make_plan(const ir::Model& model, const calib::CalibrationTable* table,
 
 void apply_plan(ir::Model& model, const Plan& plan) {
   prepare_for(model, plan.mode);
+  NodeNames names(*model.graph);
   row_of(plan.mode).apply(model, plan);
   model.graph->purge();
+  names.make_new_ones_unique();
 }
 
 }  // namespace fettle::quant

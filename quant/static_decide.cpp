@@ -131,9 +131,6 @@ class Decider {
     if (weighted && node.input(2) != nullptr && !all_finite(node.input(2))) {
       return "its bias holds NaN or infinity";
     }
-    if (s.row->role == Role::kArithmetic && !calibrated(node.output(0)) && !s.row->unit_output) {
-      return fmt::format("no range of its output '{}' was calibrated", node.output(0)->name());
-    }
     return {};
   }
 
@@ -195,8 +192,12 @@ class Decider {
     absorb(s, *next, "");
   }
 
+  // A quantized output needs a range after bias and clamp; before them none is used.
   void require_output_range(NodeState& s) {
-    if (candidate(s, Role::kWeighted) && s.row->needs_quantized_output && !calibrated(s.tail)) {
+    const bool always = candidate(s, Role::kArithmetic) ||
+                        (candidate(s, Role::kWeighted) && s.row->needs_quantized_output);
+    const bool fixed = s.row != nullptr && s.row->unit_output && s.clamp == nullptr;
+    if (always && !fixed && !calibrated(s.tail)) {
       drop(s, fmt::format("no range of its output '{}' was calibrated", s.tail->name()));
     }
   }

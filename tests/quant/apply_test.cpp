@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "ir/error.h"
 #include "ir/verify.h"
@@ -123,6 +124,11 @@ TEST(ApplyStatic, SharedWeightsAndBiases) {
   }
   EXPECT_EQ(int8, 1);
   EXPECT_EQ(int32, 2);
+  // Runtimes refuse two nodes of one name.
+  std::set<std::string> names;
+  for (const ir::Node& node : q.graph->nodes()) {
+    EXPECT_TRUE(node.name.empty() || names.insert(node.name).second) << node.name;
+  }
 }
 
 TEST(ApplyStatic, WeightThatFloatCodeReadsTooIsKept) {

@@ -222,6 +222,16 @@ TEST(Placement, RunTimeWeightsAndUncalibratedInputsStayFloat) {
   EXPECT_NE(entry(plan, "y").reason.find("'x'"), std::string::npos);
 }
 
+TEST(Placement, OnlyTheRangeAfterTheClampIsNeeded) {
+  const ir::Model model = network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) {
+      c = Conv(x, w_1) s = Add(c, c) r = Relu(s) d = Conv(r, w_1) q = Relu(d) y = Conv(q, w_1) })");
+  calib::CalibrationTable table = test::ranges(model);
+  table.tensors.erase("s");
+  table.tensors.erase("d");
+  const Plan plan = make_plan(model, &table, {});
+  for (const char* node : {"s", "r", "d", "q"}) EXPECT_EQ(decision(plan, node), "quantize") << node;
+}
+
 TEST(Placement, WeightsWithNanStayFloat) {
   ir::Model model = network(
       "g (float[1,3,4,4] x, float[3,3,1,1] w_k) => (float[1,3,4,4] y) { y = Conv(x, w_k) }");
