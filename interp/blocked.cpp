@@ -1,5 +1,7 @@
 #include "interp/blocked.h"
 
+#include <omp.h>
+
 #include <algorithm>
 
 #include "ir/error.h"
@@ -125,13 +127,22 @@ dnnl::primitive_attr scratch_attr() {
   return attr;
 }
 
-void execute(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-             std::unordered_map<int, dnnl::memory> arguments) {
+OneThread::OneThread() : before_(omp_get_max_threads()) {
+  omp_set_num_threads(1);
+}
+OneThread::~OneThread() {
+  omp_set_num_threads(before_);
+}
+
+void execute(const Prepared& prepared, std::unordered_map<int, dnnl::memory> arguments) {
+  std::optional<OneThread> scope;
+  if (prepared.one_thread) scope.emplace();
+  const dnnl::memory::desc& scratchpad = prepared.scratchpad;
   if (scratchpad.get_size() > 0) {
     arguments.insert_or_assign(DNNL_ARG_SCRATCHPAD,
                                memory_of(scratchpad, scratch(scratchpad.get_size())));
   }
-  primitive.execute(cpu_stream(), arguments);
+  prepared.primitive.execute(cpu_stream(), arguments);
   cpu_stream().wait();
 }
 

@@ -4,6 +4,7 @@
 #include <dnnl.hpp>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -69,7 +70,42 @@ ir::Tensor to_plain(const Blocked& blocked);
 void* scratch(size_t size);
 // Attributes with a caller-provided scratchpad, which execute() provides.
 dnnl::primitive_attr scratch_attr();
-void execute(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-             std::unordered_map<int, dnnl::memory> arguments);
+
+// A primitive ready to run. Those built on oneDNN's general matrix product choose their kernels by
+// the number of threads; they run on one thread, so that results do not depend on it.
+struct Prepared {
+  dnnl::primitive primitive;
+  dnnl::memory::desc scratchpad;
+  bool one_thread = false;
+};
+
+// Parallel regions that this thread starts have one thread while an object of this class lives.
+class OneThread {
+ public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+// `describe()` returns the primitive's descriptor; `use(descriptor)` sees the one that is taken.
+template <typename Primitive, typename Describe, typename Use>
+Prepared prepare(Describe&& describe, Use&& use) {
+  auto pd = describe();
+  const bool one_thread =
+      std::string_view(pd.impl_info_str()).find("gemm") != std::string_view::npos;
+  std::optional<OneThread> scope;
+  if (one_thread) {
+    scope.emplace();
+    pd = describe();
+  }
+  use(pd);
+  return Prepared{Primitive(pd), pd.scratchpad_desc(), one_thread};
+}
+
+void execute(const Prepared& prepared, std::unordered_map<int, dnnl::memory> arguments);
 
 }  // namespace fettle::interp

@@ -15,11 +15,10 @@ constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
 // A convolution compiled for one input shape.
 struct Compiled {
-  dnnl::primitive primitive;
+  Prepared prepared;
   memory::desc src;
   memory::desc weights;
   memory::desc dst;
-  memory::desc scratchpad;
 };
 
 bool all_positive(const ir::Dims& dims) {
@@ -88,11 +87,17 @@ class Convolution : public AcceleratedKernel {
     }
   }
 
-  template <typename Descriptor>
-  std::unique_ptr<Compiled> finish(const Descriptor& pd, dnnl::primitive primitive) const {
-    return std::make_unique<Compiled>(Compiled{std::move(primitive), pd.src_desc(),
-                                               pd.weights_desc(), pd.dst_desc(),
-                                               pd.scratchpad_desc()});
+  template <typename Primitive>
+  std::unique_ptr<Compiled> finish(const typename Primitive::desc& desc) const {
+    auto compiled = std::make_unique<Compiled>();
+    compiled->prepared = prepare<Primitive>(
+        [&] { return typename Primitive::primitive_desc(desc, attributes(), cpu_engine()); },
+        [&](const typename Primitive::primitive_desc& pd) {
+          compiled->src = pd.src_desc();
+          compiled->weights = pd.weights_desc();
+          compiled->dst = pd.dst_desc();
+        });
+    return compiled;
   }
 
   std::unique_ptr<Compiled> compile_forward(const ConvolutionGeometry& g,
@@ -102,8 +107,7 @@ class Convolution : public AcceleratedKernel {
     const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
                           any_desc(g.src, kFloat), weights, bias, any_desc(g.dst, kFloat),
                           g.strides, g.dilations, g.pads_begin, g.pads_end);
-    const Conv::primitive_desc pd(desc, attributes(), cpu_engine());
-    return finish(pd, Conv(pd));
+    return finish<Conv>(desc);
   }
 
   std::unique_ptr<Compiled> compile_transposed(const ConvolutionGeometry& g,
@@ -114,8 +118,7 @@ class Convolution : public AcceleratedKernel {
                             dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat), weights,
                             bias, any_desc(g.dst, kFloat), g.strides, g.dilations, g.pads_begin,
                             g.pads_end);
-    const Deconv::primitive_desc pd(desc, attributes(), cpu_engine());
-    return finish(pd, Deconv(pd));
+    return finish<Deconv>(desc);
   }
 
   // Output storage that already holds the residual, in layout `dst`.
@@ -149,7 +152,7 @@ class Convolution : public AcceleratedKernel {
     if (!g.bias.empty()) {
       arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(g.bias, kFloat), *call.tensor(2)));
     }
-    execute(compiled.primitive, compiled.scratchpad, std::move(arguments));
+    execute(compiled.prepared, std::move(arguments));
     call.set(0, std::move(out));
   }
 

@@ -17,8 +17,8 @@ namespace {
 using dnnl::memory;
 
 struct Compiled {
-  dnnl::primitive primitive;
-  memory::desc src, weights, dst, scratchpad;
+  Prepared prepared;
+  memory::desc src, weights, dst;
 };
 
 // int8 weights without zero point, when the given ones are equivalent to such: uint8 with zero
@@ -77,7 +77,7 @@ class ByteConvolution : public AcceleratedKernel {
     if (requantizes_ && !spec_.bias.empty()) {
       arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_.dims(), bias_.type()), bias_));
     }
-    execute(compiled->primitive, compiled->scratchpad, std::move(arguments));
+    execute(compiled->prepared, std::move(arguments));
     call.set(0, requantizes_ ? std::move(out) : requantized(out, g));
     return true;
   }
@@ -103,7 +103,7 @@ class ByteConvolution : public AcceleratedKernel {
                             g.strides, g.dilations, g.pads_begin, g.pads_end);
       const Conv::primitive_desc pd(desc, attributes(), cpu_engine());
       return std::make_unique<Compiled>(
-          Compiled{Conv(pd), src, pd.weights_desc(), dst, pd.scratchpad_desc()});
+          Compiled{{Conv(pd), pd.scratchpad_desc(), false}, src, pd.weights_desc(), dst});
     } catch (const dnnl::error&) {
       return nullptr;
     }

@@ -57,8 +57,8 @@ int64_t matrices(const ir::Dims& dims) {
 }  // namespace
 
 struct IntegerProduct::Compiled {
-  dnnl::primitive primitive;
-  memory::desc weights, scratchpad;
+  Prepared prepared;
+  memory::desc weights;
 };
 
 IntegerProduct::IntegerProduct() = default;
@@ -72,7 +72,7 @@ std::unique_ptr<IntegerProduct::Compiled> IntegerProduct::compile(
                                     plain_desc(shape.product, ir::DataType::kInt32));
       const dnnl::matmul::primitive_desc pd(desc, scratch_attr(), cpu_engine());
       return std::make_unique<Compiled>(
-          Compiled{dnnl::matmul(pd), pd.weights_desc(), pd.scratchpad_desc()});
+          Compiled{{dnnl::matmul(pd), pd.scratchpad_desc(), false}, pd.weights_desc()});
     } catch (const dnnl::error&) {
       return nullptr;
     }
@@ -104,7 +104,7 @@ void IntegerProduct::multiply(const ProductShape& shape, const ir::Tensor& a,
     const bool packed =
         source.constant && packed_.layout() != nullptr && *packed_.layout() == compiled->weights;
     const ir::Tensor& b = packed ? signed_ : signed_b(source);
-    execute(compiled->primitive, compiled->scratchpad,
+    execute(compiled->prepared,
             {{DNNL_ARG_SRC, memory_of(plain_desc(shape.a, a.type()), a)},
              {DNNL_ARG_WEIGHTS, packed_.get(b, plain_desc(shape.b, ir::DataType::kInt8),
                                             compiled->weights, source.constant)},

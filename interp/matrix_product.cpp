@@ -1,5 +1,7 @@
 #include "interp/matrix_product.h"
 
+#include <exception>
+
 #include "interp/packed_weights.h"
 #include "interp/product_shape.h"
 #include "interp/shape_cache.h"
@@ -12,9 +14,8 @@ using dnnl::memory;
 constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
 struct Compiled {
-  dnnl::primitive primitive;
+  Prepared prepared;
   memory::desc weights;
-  memory::desc scratchpad;
 };
 
 // Row-major storage of a matrix, seen transposed when asked.
@@ -58,22 +59,13 @@ class Product : public AcceleratedKernel {
     // What follows the addition cannot be left to the primitive when the addition is not.
     const bool activated = options_.activation.algorithm != dnnl::algorithm::undef;
     if (addend == Addend::kBroadcast && (activated || !broadcasts(*c, shape->output))) return false;
-    ShapeCache<Compiled>::Key key = shape->a;
-    key.insert(key.end(), shape->b.begin(), shape->b.end());
-    key.push_back(addend == Addend::kBias);
-    Compiled* compiled = cache_.get(
-        key, [&] { return compile(*shape, addend == Addend::kBias, call.is_constant(1)); });
+    Compiled* compiled = find(*shape, addend == Addend::kBias, call.is_constant(1));
     if (compiled == nullptr) return false;
     ir::Tensor out(kFloat, shape->output);
-    std::unordered_map<int, memory> arguments{
-        {DNNL_ARG_SRC, memory_of(matrix_desc(shape->a, options_.transpose_a), a)},
-        {DNNL_ARG_WEIGHTS, weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
-                                        compiled->weights, call.is_constant(1))},
-        {DNNL_ARG_DST, memory_of(plain_desc(shape->product, kFloat), out.mutable_bytes())}};
-    if (addend == Addend::kBias) {
-      arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(*shape), kFloat), *c));
-    }
-    execute(compiled->primitive, compiled->scratchpad, std::move(arguments));
+    const memory weights = weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
+                                        compiled->weights, call.is_constant(1));
+    multiply(*shape, *compiled, a, weights, addend == Addend::kBias ? c : nullptr,
+             call.is_constant(1), reinterpret_cast<float*>(out.mutable_bytes()));
     if (addend == Addend::kBroadcast) {
       add_broadcast(out.mutable_data<float>(), shape->output, *c, options_.beta);
     }
@@ -124,6 +116,59 @@ class Product : public AcceleratedKernel {
     return attr;
   }
 
+  Compiled* find(const ProductShape& shape, bool bias, bool constant_weights) {
+    ShapeCache<Compiled>::Key key = shape.a;
+    key.insert(key.end(), shape.b.begin(), shape.b.end());
+    key.push_back(bias);
+    return cache_.get(key, [&] { return compile(shape, bias, constant_weights); });
+  }
+
+  // One product. A primitive that runs on one thread gets blocks of rows, of a size that does not
+  // depend on the number of threads, where there are many.
+  void multiply(const ProductShape& shape, const Compiled& compiled, const ir::Tensor& a,
+                const memory& weights, const ir::Tensor* bias, bool constant_weights, float* out) {
+    constexpr int64_t kRows = 64;
+    const int64_t m = shape.m();
+    const bool split =
+        compiled.prepared.one_thread && shape.a.size() == 2 && !options_.transpose_a && m > kRows;
+    const int64_t rows = split ? kRows : m;
+    ProductShape full = shape;
+    ProductShape tail = shape;
+    if (split) {
+      full.a[0] = full.product[0] = rows;
+      tail.a[0] = tail.product[0] = m % rows == 0 ? rows : m % rows;
+    }
+    const Compiled* whole = split ? find(full, bias != nullptr, constant_weights) : &compiled;
+    const Compiled* last = split ? find(tail, bias != nullptr, constant_weights) : &compiled;
+    // Blocks share the packed weights; a block that would want another layout prevents the split.
+    const bool alike = whole != nullptr && last != nullptr && whole->weights == compiled.weights &&
+                       last->weights == compiled.weights;
+    const int64_t blocks = alike ? (m + rows - 1) / rows : 1;
+    std::exception_ptr failure;
+#pragma omp parallel for schedule(static) if (blocks > 1)
+    for (int64_t i = 0; i < blocks; ++i) {
+      try {
+        const bool is_last = i == blocks - 1;
+        const ProductShape& part = !alike ? shape : is_last ? tail : full;
+        const Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
+        const float* from = a.data<float>().data() + i * rows * shape.k();
+        std::unordered_map<int, memory> arguments{
+            {DNNL_ARG_SRC, memory_of(matrix_desc(part.a, options_.transpose_a), from)},
+            {DNNL_ARG_WEIGHTS, weights},
+            {DNNL_ARG_DST,
+             memory_of(plain_desc(part.product, kFloat), out + i * rows * shape.n())}};
+        if (bias != nullptr) {
+          arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(part), kFloat), *bias));
+        }
+        execute(chosen.prepared, std::move(arguments));
+      } catch (...) {
+#pragma omp critical(fettle_product_failure)
+        failure = std::current_exception();
+      }
+    }
+    if (failure != nullptr) std::rethrow_exception(failure);
+  }
+
   std::unique_ptr<Compiled> compile(const ProductShape& shape, bool bias, bool constant_weights) {
     if (!constant_weights) {
       return try_compile(shape, bias, matrix_desc(shape.b, options_.transpose_b));
@@ -142,9 +187,11 @@ class Product : public AcceleratedKernel {
       const memory::desc bias_desc = bias ? plain_desc(bias_dims(shape), kFloat) : memory::desc();
       const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(src, weights, bias_desc, dst)
                                            : dnnl::matmul::desc(src, weights, dst);
-      const dnnl::matmul::primitive_desc pd(desc, attributes(), cpu_engine());
-      return std::make_unique<Compiled>(
-          Compiled{dnnl::matmul(pd), pd.weights_desc(), pd.scratchpad_desc()});
+      auto compiled = std::make_unique<Compiled>();
+      compiled->prepared = prepare<dnnl::matmul>(
+          [&] { return dnnl::matmul::primitive_desc(desc, attributes(), cpu_engine()); },
+          [&](const dnnl::matmul::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
+      return compiled;
     } catch (const dnnl::error&) {
       return nullptr;
     }

@@ -13,9 +13,8 @@ using dnnl::memory;
 constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
 struct Compiled {
-  dnnl::primitive primitive;
+  Prepared prepared;
   memory::desc dst;
-  memory::desc scratchpad;
 };
 
 bool all_positive(const ir::Dims& dims) {
@@ -38,9 +37,8 @@ class Pool : public AcceleratedKernel {
     if (compiled == nullptr) return false;
     Blocked unused;
     Blocked out = allocate_blocked(compiled->dst, kFloat);
-    execute(compiled->primitive, compiled->scratchpad,
-            {{DNNL_ARG_SRC, in_layout(call, 0, src, unused)},
-             {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}});
+    execute(compiled->prepared, {{DNNL_ARG_SRC, in_layout(call, 0, src, unused)},
+                                 {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}});
     call.set(0, std::move(out));
     return true;
   }
@@ -69,7 +67,8 @@ class Pool : public AcceleratedKernel {
                                any_desc(y, kFloat), window.strides, window.kernel, dilations,
                                window.pads_begin, pads_end);
       const Pooling::primitive_desc pd(desc, scratch_attr(), cpu_engine());
-      return std::make_unique<Compiled>(Compiled{Pooling(pd), pd.dst_desc(), pd.scratchpad_desc()});
+      return std::make_unique<Compiled>(
+          Compiled{{Pooling(pd), pd.scratchpad_desc(), false}, pd.dst_desc()});
     } catch (const dnnl::error&) {
       return nullptr;
     }

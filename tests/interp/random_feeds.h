@@ -22,9 +22,9 @@ double relative_error(const ir::Tensor& reference, const ir::Tensor& other);
 std::vector<ops::RuntimeValue> run_model(const ir::Model& model, const interp::Feeds& feeds,
                                          const interp::ExecutorOptions& options = {});
 
-// Runs exact with one thread, accelerated with one and with two; expects accelerated outputs to be
-// within `tolerance` (relative to the range) of the exact ones, and identical for both counts. Then
-// the same with every input but the first made a constant.
+// Runs exact with one thread and accelerated with several thread counts; expects accelerated outputs
+// to be within `tolerance` (relative to the range) of the exact ones, and identical for all counts.
+// Then the same with every input but the first made a constant.
 void expect_accelerated_matches(const ir::Model& model, uint32_t seed, double tolerance = 1e-5);
 
 }  // namespace fettle::test
