@@ -25,6 +25,7 @@ using Factory = std::unique_ptr<AcceleratedKernel> (*)(const NodeFacts&);
 struct Row {
   std::string_view op;  // of the default domain
   Factory make;
+  bool halves = true;  // may compute float16 and bfloat16 in float32, rounding the result
 };
 
 constexpr std::array kRows{
@@ -32,14 +33,14 @@ constexpr std::array kRows{
     Row{"Add", accelerate_binary},
     Row{"AveragePool", accelerate_average_pool},
     Row{"BatchNormalization", accelerate_batch_normalization},
-    Row{"Cast", accelerate_pass_through},
+    Row{"Cast", accelerate_pass_through, false},
     Row{"Clip", accelerate_unary},
     Row{"Concat", accelerate_concat},
     Row{"Conv", accelerate_conv},
     Row{"ConvTranspose", accelerate_conv_transpose},
-    Row{"DequantizeLinear", accelerate_dequantize},
+    Row{"DequantizeLinear", accelerate_dequantize, false},
     Row{"Div", accelerate_binary},
-    Row{"Dropout", accelerate_pass_through},
+    Row{"Dropout", accelerate_pass_through, false},
     Row{"Erf", accelerate_unary},
     Row{"Exp", accelerate_unary},
     Row{"GRU", accelerate_recurrent},
@@ -47,18 +48,18 @@ constexpr std::array kRows{
     Row{"GlobalAveragePool", accelerate_global_average_pool},
     Row{"HardSigmoid", accelerate_unary},
     Row{"HardSwish", accelerate_unary},
-    Row{"Identity", accelerate_pass_through},
+    Row{"Identity", accelerate_pass_through, false},
     Row{"LSTM", accelerate_recurrent},
     Row{"LayerNormalization", accelerate_layer_normalization},
     Row{"LeakyRelu", accelerate_unary},
     Row{"MatMul", accelerate_matmul},
-    Row{"MatMulInteger", accelerate_matmul_integer},
+    Row{"MatMulInteger", accelerate_matmul_integer, false},
     Row{"MaxPool", accelerate_max_pool},
     Row{"Mul", accelerate_binary},
     Row{"Neg", accelerate_unary},
-    Row{"QLinearConv", accelerate_qlinear_conv},
-    Row{"QLinearMatMul", accelerate_qlinear_matmul},
-    Row{"QuantizeLinear", accelerate_quantize},
+    Row{"QLinearConv", accelerate_qlinear_conv, false},
+    Row{"QLinearMatMul", accelerate_qlinear_matmul, false},
+    Row{"QuantizeLinear", accelerate_quantize, false},
     Row{"Relu", accelerate_unary},
     Row{"Sigmoid", accelerate_unary},
     Row{"Softmax", accelerate_softmax},
@@ -73,7 +74,9 @@ constexpr std::array kRows{
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts) {
   if (!facts.node->is_default_domain()) return nullptr;
   for (const Row& row : kRows) {
-    if (row.op == facts.node->op_type) return with_half_operands(row.make(facts));
+    if (row.op != facts.node->op_type) continue;
+    std::unique_ptr<AcceleratedKernel> kernel = row.make(facts);
+    return row.halves ? with_half_operands(std::move(kernel)) : std::move(kernel);
   }
   return nullptr;
 }
