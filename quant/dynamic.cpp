@@ -13,6 +13,7 @@
 #include "quant/emit.h"
 #include "quant/modes.h"
 #include "quant/params.h"
+#include "quant/placement.h"
 #include "quant/plan_entries.h"
 #include "quant/relative_precision.h"
 #include "quant/weight_table.h"
@@ -42,6 +43,7 @@ std::string why_float(const ir::Node& node, const NodeKeys& keys, const PlanOpti
       matches_any(options.exclude_types, node.op_type)) {
     return "excluded by option";
   }
+  if (is_quantized_already(node)) return "already quantized";
   const WeightRow* row = find_weight_row(node);
   if (row == nullptr || row->dequantize_result) return "only products with constant weights change";
   if (!row->dynamic) return "no runtime has a fast dynamic convolution";

@@ -12,6 +12,7 @@
 #include "quant/fp16_convert.h"
 #include "quant/fp16_table.h"
 #include "quant/modes.h"
+#include "quant/placement.h"
 #include "quant/relative_precision.h"
 
 namespace fettle::quant {
@@ -75,6 +76,7 @@ class Fp16Planner {
         std::none_of(out.begin(), out.end(), is_float)) {
       return "it has no float32 data";
     }
+    if (is_quantized_already(node)) return "already quantized";
     if (row != nullptr && !row->blocked.empty()) return std::string(row->blocked);
     if (row != nullptr && model_.opset() < row->float16_since) {
       return "the standard has no float16 form of it";

@@ -51,7 +51,9 @@ std::string max_pool_declines(const ir::Node& node) {
 
 std::string resize_declines(const ir::Node& node) {
   const std::string mode = node.attr_string("mode", "nearest");
-  return mode == "cubic" ? "cubic interpolation leaves the range of its input" : "";
+  if (mode == "cubic") return "cubic interpolation leaves the range of its input";
+  if (mode != "nearest") return "ONNX Runtime truncates when it interpolates 8-bit values";
+  return {};
 }
 
 std::string where_declines(const ir::Node& node) {
@@ -175,6 +177,21 @@ const Placement* find_placement(const ir::Node& node) {
 
 bool is_data_operand(const Placement& row, size_t index) {
   return ((row.data_operands >> std::min<size_t>(index, 30)) & 1u) != 0;
+}
+
+bool is_quantized_already(const ir::Node& node) {
+  for (const ir::Value* v : node.inputs()) {
+    if (v != nullptr && v->producer() != nullptr && v->producer()->op_type == "DequantizeLinear") {
+      return true;
+    }
+  }
+  for (const ir::Value* v : node.outputs()) {
+    if (v == nullptr) continue;
+    for (const ir::Use& use : v->uses()) {
+      if (use.node->op_type == "QuantizeLinear" && use.index == 0) return true;
+    }
+  }
+  return false;
 }
 
 bool clamp_bounds(const ir::Node& node, ClampBounds& bounds) {

@@ -55,6 +55,10 @@ std::span<const Placement> all_placements();
 // True when operand `index` carries data.
 bool is_data_operand(const Placement& row, size_t index);
 
+// True for a node that reads a DequantizeLinear or is read by a QuantizeLinear: someone has quantized
+// it before, and what the runtime makes of it would be lost by a change.
+bool is_quantized_already(const ir::Node& node);
+
 // The interval that a Relu or Clip clamps to; false when its bounds are not constants.
 struct ClampBounds {
   double low = 0;

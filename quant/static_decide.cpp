@@ -80,6 +80,7 @@ class Decider {
         matches_any(options_.exclude_types, node.op_type)) {
       return "excluded by option";
     }
+    if (is_quantized_already(node)) return "already quantized";
     if (s.row == nullptr) {
       return fmt::format("no 8-bit form of {} is known", node.op_type);
     }

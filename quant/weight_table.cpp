@@ -17,8 +17,10 @@ int64_t gemm_axis(const ir::Node& node, const ir::Tensor&) {
 
 int64_t matmul_axis(const ir::Node&, const ir::Tensor& weight) { return weight.rank() == 2 ? 1 : -1; }
 
+// The weight is [input channels, output channels / group, ...]. With groups, equal positions of the
+// second axis belong to unrelated outputs; the first axis tells the groups apart.
 int64_t transposed_conv_axis(const ir::Node& node, const ir::Tensor&) {
-  return node.attr_int("group", 1) == 1 ? 1 : -1;
+  return node.attr_int("group", 1) == 1 ? 1 : 0;
 }
 
 // Columns of an embedding table; rows are chosen at run time.

@@ -162,7 +162,7 @@ def runs(path, model, limit):
         keys = [k for k in f if k in ranks]
         count = min([limit] + [f[k].shape[0] for k in keys])
         labels = f["labels"][:count] if "labels" in f else None
-        return [{k: f[k][i:i + 1] if f[k].ndim == ranks[k] else f[k][i] for k in keys}
+        return [{k: f[k][i:i + 1] if f[k].ndim == ranks[k] else np.asarray(f[k][i]) for k in keys}
                 for i in range(count)], labels
 
 

@@ -251,6 +251,25 @@ TEST(Fp16, ConversionRoundsToEvenAndCountsLosses) {
   EXPECT_EQ(static_cast<float>(half.data<ir::Float16>()[1]), 2052.0f);
 }
 
+TEST(Fp16, WhatIsQuantizedAlreadyKeepsItsTypes) {
+  const ir::Model model = network(R"(g (float[2,3] x, float[3,3] w_1) => (float[2,3] y)
+      <float s = {0.1}, uint8 z = {128}> {
+      q = QuantizeLinear(x, s, z)
+      d = DequantizeLinear(q, s, z)
+      t = Transpose<perm = [0, 1]>(d)
+      y = MatMul(t, w_1) })");
+  const Result r = in_mode(model, Mode::kFp16, 50);
+  EXPECT_EQ(entry(r.plan, "t").reason, "already quantized");
+  EXPECT_EQ(decision(r.plan, "y"), "fp16");
+}
+
+TEST(WeightOnly, GroupedTransposedConvolutionHasOneScalePerInputChannel) {
+  const Result r = in_mode(network(
+      "g (float[1,32,4,4] x, float[32,1,3,3] w_1) => (float[1,32,6,6] y) "
+      "{ y = ConvTranspose<group = 32>(x, w_1) }"), Mode::kWeightOnly, 30);
+  EXPECT_EQ(r.plan.weights.at("w_1").axis, 0);
+}
+
 TEST(RelativePrecision, StopsAtTheNearestNonlinearity) {
   const ir::Model model = network(R"(g (float[2,3] x, float[3,3] w_1, float[3,3] w_2) => (float[2,3] y)
       { a = MatMul(x, w_1) r = Sigmoid(a) b = MatMul(r, w_2) y = Log(b) })");
