@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 
 #include "interp/simd.h"
 
@@ -14,13 +13,24 @@ inline float power_of_two(int32_t n) {
   return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
 }
 
+// x with its magnitude limited to 104, beyond which e^x is 0 or infinite in float32; NaN as it is.
+// Choices are made on bit patterns here and below, because the compiler does not compute both sides
+// of a conditional floating-point expression.
+inline float clamped(float x) {
+  constexpr int32_t kLimit = std::bit_cast<int32_t>(104.0f);
+  constexpr int32_t kInfinity = 0x7f800000;
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const auto magnitude = static_cast<int32_t>(bits & 0x7fffffffu);
+  const auto is_nan = static_cast<uint32_t>((kInfinity - magnitude) >> 31);
+  const auto limited = static_cast<uint32_t>(magnitude < kLimit ? magnitude : kLimit);
+  const uint32_t kept = (limited & ~is_nan) | (static_cast<uint32_t>(magnitude) & is_nan);
+  return std::bit_cast<float>(kept | (bits & 0x80000000u));
+}
+
 // e^x as 2^n e^r with n the nearest integer of x / ln 2 and a minimax polynomial for e^r
 // (coefficients: S. Moshier, Cephes, expf).
 inline float exponential(float x) {
-  constexpr float kLow = -104.0f;     // e^x rounds to 0 below
-  constexpr float kHigh = 88.72284f;  // and overflows above
-  const float low = x < kLow ? kLow : x;
-  const float v = low > kHigh ? kHigh : low;
+  const float v = clamped(x);
   const float shifted = v * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to integer
   const float n = shifted - 12582912.0f;
   const float r = (v - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -34,13 +44,16 @@ inline float exponential(float x) {
   // The power may lie outside float's exponents: it is applied in two factors.
   const int32_t whole = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(12582912.0f);
   const int32_t half = whole >> 1;
-  const float scaled = e * power_of_two(half) * power_of_two(whole - half);
-  return x > kHigh ? std::numeric_limits<float>::infinity() : scaled;
+  return e * power_of_two(half) * power_of_two(whole - half);
 }
 
-// Polynomial near zero, else 1 - 2 / (e^2|x| + 1) (S. Moshier, Cephes, tanhf).
+// Polynomial near zero, else 1 - 2 / (e^2|x| + 1) (S. Moshier, Cephes, tanhf). The choice is made
+// on bit patterns, because the compiler does not compute conditional floating-point branches side
+// by side.
 inline float hyperbolic_tangent(float x) {
-  const float magnitude = x < 0.0f ? -x : x;
+  constexpr uint32_t kSign = 0x80000000u;
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const float magnitude = std::bit_cast<float>(bits & ~kSign);
   const float z = x * x;
   float p = -5.70498872745e-3f;
   p = p * z + 2.06390887954e-2f;
@@ -49,8 +62,11 @@ inline float hyperbolic_tangent(float x) {
   p = p * z - 3.33332819422e-1f;
   const float near = x + x * z * p;
   const float far = 1.0f - 2.0f / (exponential(2.0f * magnitude) + 1.0f);
-  const float signed_far = x < 0.0f ? -far : far;
-  return magnitude < 0.625f ? near : signed_far;
+  const uint32_t signed_far = std::bit_cast<uint32_t>(far) | (bits & kSign);
+  // All ones where |x| < 0.625: non-negative floats are ordered as their patterns.
+  const auto below = static_cast<int32_t>(bits & ~kSign) - std::bit_cast<int32_t>(0.625f);
+  const auto mask = static_cast<uint32_t>(below >> 31);
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(near) & mask) | (signed_far & ~mask));
 }
 
 }  // namespace
