@@ -7,6 +7,7 @@
 #include "interp/channel_affine.h"
 #include "interp/concat.h"
 #include "interp/convolution.h"
+#include "interp/convolution_integer.h"
 #include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
@@ -37,6 +38,7 @@ constexpr std::array kRows{
     Row{"Clip", accelerate_unary},
     Row{"Concat", accelerate_concat},
     Row{"Conv", accelerate_conv},
+    Row{"ConvInteger", accelerate_convolution_integer, false},
     Row{"ConvTranspose", accelerate_conv_transpose},
     Row{"DequantizeLinear", accelerate_dequantize, false},
     Row{"Div", accelerate_binary},

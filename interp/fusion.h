@@ -20,6 +20,9 @@ class FusionView {
   // The only reader of the value when nothing else needs it: no other use, no graph output, not
   // observed, not read by a subgraph. Null otherwise.
   virtual const ir::Node* sole_reader(const ir::Value* value) const = 0;
+  // All readers when none is in a subgraph and the value is neither a graph output nor observed;
+  // empty otherwise. A node that reads it twice is listed twice.
+  virtual std::vector<const ir::Node*> readers(const ir::Value* value) const = 0;
   // True when the value exists before `node` is computed.
   virtual bool available_before(const ir::Value* value, const ir::Node& node) const = 0;
   // True when a fusion already holds the node.

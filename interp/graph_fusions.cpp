@@ -40,11 +40,20 @@ const ir::Tensor* GraphFusions::constant(const ir::Value* value) const {
   return value == nullptr ? nullptr : constants_(*value);
 }
 
+std::vector<const ir::Node*> GraphFusions::readers(const ir::Value* value) const {
+  std::vector<const ir::Node*> nodes;
+  if (value == nullptr || value->is_graph_output() || watched_.contains(value->name()))
+    return nodes;
+  for (const ir::Use& use : value->uses()) {
+    if (!positions_.contains(use.node)) return {};
+    nodes.push_back(use.node);
+  }
+  return nodes;
+}
+
 const ir::Node* GraphFusions::sole_reader(const ir::Value* value) const {
-  if (value == nullptr || value->uses().size() != 1 || value->is_graph_output()) return nullptr;
-  if (watched_.contains(value->name())) return nullptr;
-  const ir::Node* reader = value->uses().front().node;
-  return positions_.contains(reader) ? reader : nullptr;
+  const std::vector<const ir::Node*> nodes = readers(value);
+  return nodes.size() == 1 ? nodes.front() : nullptr;
 }
 
 bool GraphFusions::available_before(const ir::Value* value, const ir::Node& node) const {

@@ -32,6 +32,7 @@ class GraphFusions : public FusionView {
   const ir::Tensor* constant(const ir::Value* value) const override;
   int64_t opset(const ir::Node& node) const override { return opsets_(node); }
   const ir::Node* sole_reader(const ir::Value* value) const override;
+  std::vector<const ir::Node*> readers(const ir::Value* value) const override;
   bool available_before(const ir::Value* value, const ir::Node& node) const override;
   bool taken(const ir::Node& node) const override { return members_.contains(&node); }
 

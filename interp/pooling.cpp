@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "interp/parallel.h"
+#include "interp/plain_max_pool.h"
 #include "interp/shape_cache.h"
 #include "ops/window.h"
 
@@ -30,6 +31,7 @@ class Pool : public AcceleratedKernel {
     const ir::Dims x = *call.dims(0);
     if (x.size() < 3 || x.size() > 5 || !all_positive(x)) return false;
     const Blocked* own = call.blocked(0);
+    if (own == nullptr && algorithm_ == dnnl::algorithm::pooling_max) return run_plain_max(call, x);
     const memory::desc src = own != nullptr ? own->desc : plain_desc(x, kFloat);
     ShapeCache<Compiled>::Key key = x;
     append_layout(src, key);
@@ -44,6 +46,19 @@ class Pool : public AcceleratedKernel {
   }
 
  private:
+  bool run_plain_max(Call& call, const ir::Dims& x) const {
+    const ops::Window window = ops::pool_window(node_, x);
+    if (!all_positive(ops::pool_output_dims(window, x))) return false;
+    for (size_t i = 0; i < window.rank(); ++i) {
+      const int64_t last = (window.output[i] - 1) * window.strides[i] - window.pads_begin[i];
+      if (window.pads_begin[i] >= window.extent(i) || last >= window.input[i]) return false;
+      // With gaps between the taps a window at the edge may miss the input.
+      if (window.dilations[i] > 1 && window.extent(i) > window.input[i]) return false;
+    }
+    call.set(0, plain_max_pool(*call.tensor(0), window));
+    return true;
+  }
+
   // Null when the window has a form that only the reference handles: an average that counts
   // padding, of which ceil_mode adds some that does not count; a window wholly within padding.
   std::unique_ptr<Compiled> compile(const ir::Dims& x, const memory::desc& src) const {

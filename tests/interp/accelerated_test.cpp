@@ -214,6 +214,7 @@ std::vector<Case> chains() {
       {"clip", head + "l = Constant <value = float {0.0}> () h = Constant <value = float {6.0}> () "
                       "z = Clip(c, l, h) }"},
       {"hard_swish", head + "z = HardSwish(c) }"},
+      {"silu", head + "s1 = Sigmoid(c) z = Mul(c, s1) }"},
       {"sigmoid_of_padded", head + "a = Sigmoid(c) z = Conv(a, v) }"},
       {"residual", head + "d = Conv(c, v) e = Add(c, d) z = Relu(e) }"},
       {"residual_of_itself",
