@@ -26,6 +26,14 @@ void Model::set_opset(const std::string& domain, int64_t version) {
   opset_imports.emplace_back(domain, version);
 }
 
+void release_constants(const Model& model) {
+  for_each_graph(*model.graph, [](Graph& graph) {
+    for (const Value* v : graph.constants()) {
+      if (v->constant() != nullptr) v->constant()->release_pages();
+    }
+  });
+}
+
 const Function* Model::find_function(std::string_view domain, std::string_view name,
                                      std::string_view overload) const {
   for (const Function& f : functions) {

@@ -38,6 +38,9 @@ struct Model {
                                 std::string_view overload) const;
 };
 
+// Lets the pages of all constants that are mapped from a file leave memory until they are read again.
+void release_constants(const Model& model);
+
 // A deep copy; constants are shared. (clone.cpp)
 Model clone(const Model& model);
 // A deep copy of `graph` as a subgraph of `parent`; names of outer values resolve in `parent`.

@@ -71,6 +71,11 @@ class Tensor {
   // A view of elements [begin, begin + count) of axis 0; shares the bytes. Not for sub-byte types.
   Tensor slice_front(int64_t begin, int64_t count) const;
 
+  // For tensors of a file: the pages may leave memory until they are read again.
+  void release_pages() const {
+    if (buffer_ != nullptr) buffer_->release_pages();
+  }
+
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
 
  private:

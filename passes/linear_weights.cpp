@@ -97,6 +97,7 @@ ir::Tensor scaled_as(const LinearNode& linear, const std::vector<double>& scale)
       }
     }
   }
+  weight.release_pages();
   return out;
 }
 

@@ -149,6 +149,7 @@ class Manager {
     statistics.milliseconds += std::chrono::duration<double, std::milli>(
                                    std::chrono::steady_clock::now() - start)
                                    .count();
+    if (rewrites != 0) ir::release_constants(model_);
     if (rewrites != 0) checker_.check(model_, pass);
     if (options_.after_each) options_.after_each(pass.name, model_);
     return rewrites;

@@ -126,6 +126,7 @@ QuantParams weight_params(const ir::Tensor& weight, int64_t axis, bool reduce_ra
     }
     channel = channel + 1 == largest.size() ? 0 : channel + 1;
   }
+  weight.release_pages();
   const float overall = largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
   const double levels = reduce_range ? 64 : 127;
   QuantParams params{ir::DataType::kInt8, axis, {}, {}};
@@ -190,7 +191,9 @@ ir::Tensor spill_if_large(ir::Tensor tensor) {
   return ir::Tensor(tensor.type(), tensor.dims(), ir::Buffer::spill(tensor.bytes(), bytes));
 }
 
-ir::Tensor quantize_tensor(const ir::Tensor& values, const QuantParams& params) {
+namespace {
+
+ir::Tensor quantize_values(const ir::Tensor& values, const QuantParams& params) {
   require_float(values);
   const ChannelView view = channel_view(values, params.axis);
   require_matching(params, view);
@@ -213,6 +216,14 @@ ir::Tensor quantize_tensor(const ir::Tensor& values, const QuantParams& params) 
       fail(ErrorCode::kUnsupported, "quantization to {}; expected int8, uint8 or int32",
            ir::data_type_name(params.type));
   }
+}
+
+}  // namespace
+
+ir::Tensor quantize_tensor(const ir::Tensor& values, const QuantParams& params) {
+  ir::Tensor quantized = quantize_values(values, params);
+  values.release_pages();
+  return quantized;
 }
 
 ir::Tensor dequantize_tensor(const ir::Tensor& quantized, const QuantParams& params) {

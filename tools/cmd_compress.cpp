@@ -1,5 +1,8 @@
+#include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 
@@ -34,6 +37,20 @@ constexpr int64_t kCheckedRuns = 2;
 // The largest difference, relative to an output's range, that reassociated float arithmetic explains.
 constexpr double kMaxOptimizeError = 1e-2;
 
+// After each step: lets go of memory that the next one does not need; with -vv tells time and peak.
+void finish_step(const char* step, const ir::Model& model) {
+  if (model.graph != nullptr) ir::release_constants(model);
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+  struct rusage usage {};
+  getrusage(RUSAGE_SELF, &usage);
+  static const auto start = std::chrono::steady_clock::now();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  spdlog::debug("{:<12} {:7.3f} s, peak memory {}", step, seconds.count(),
+                report::human_bytes(static_cast<int64_t>(usage.ru_maxrss) * 1024));
+}
+
 // One run of the command, step by step; members are what later steps need of earlier ones.
 class Compression {
  public:
@@ -41,26 +58,35 @@ class Compression {
       : options_(options), common_(common), plan_options_(options.quantize.resolved()) {}
 
   int run() {
+    finish_step("start", model_);
     model_ = load_model(options_.model);
     open_inputs();
+    finish_step("read", model_);
     std::unique_ptr<OutputFolder> folder;
     if (!options_.quantize.plan_only) {
       folder = std::make_unique<OutputFolder>(options_.output);
       check_outputs(*folder);
       report_.before = report::model_stats(model_);
       run_reference();
+      finish_step("reference", model_);
     }
     report_.optimize = prepare_for_quantization(model_, common_);
+    finish_step("optimized", model_);
     if (!options_.quantize.plan_only) check_optimized();
+    finish_step("checked", model_);
     prune();
     plan();
+    finish_step("planned", model_);
     if (options_.quantize.plan_only) return print_plan();
     quant::apply_plan(model_, report_.plan);
     const std::string staged = folder->staged("model.onnx");
     ir::write_model(model_, staged);
     model_ = ir::Model();
+    finish_step("written", model_);
     evaluate_result(staged);
+    finish_step("evaluated", model_);
     measure_latency(staged);
+    finish_step("measured", model_);
     judge();
     ir::write_file(folder->staged("report.json"), report::dump(report::to_json(report_)));
     folder->commit();
@@ -171,6 +197,7 @@ class Compression {
       }
       if (calibration_is_reference() && !options_.quantize.plan_only) take_reference(options);
       table = calibrate_model(model_, *calibration_, std::move(options), common_);
+      finish_step("calibrated", model_);
       report_.calibration_samples = table->samples;
     }
     report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);

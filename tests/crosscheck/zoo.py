@@ -53,7 +53,7 @@ def samples(path, model, limit):
         keys = [k for k in f if k in ranks]
         count = min(limit, min(f[k].shape[0] for k in keys))
         for i in range(count):
-            yield {k: f[k][i:i + 1] if f[k].ndim == ranks[k] else f[k][i] for k in keys}
+            yield {k: np.asarray(f[k][i:i + 1] if f[k].ndim == ranks[k] else f[k][i]) for k in keys}
 
 
 def fettle(binary, *arguments, expect=0):
