@@ -43,6 +43,12 @@ struct Placement {
   bool wants_relative_precision = false;
   // A nonlinearity behind which the precision of what comes before no longer counts that way.
   bool squashes = false;
+  // Below `flat_below` and above `flat_above` the function is constant to within a 256th of its
+  // slope's range: inputs out there need no codes of their own.
+  double flat_below = -std::numeric_limits<double>::infinity();
+  double flat_above = std::numeric_limits<double>::infinity();
+  // The constant below is zero, so that x * f(x) is flat there too.
+  bool zero_below = false;
   double clamp_low = -std::numeric_limits<double>::infinity();  // kClamp without a lower operand
   std::string_view note = {};                                   // kFloat: why
 };

@@ -8,6 +8,7 @@
 #include "quant/params.h"
 #include "quant/plan_entries.h"
 #include "quant/static_decide.h"
+#include "quant/useful_range.h"
 
 namespace fettle::quant {
 
@@ -47,7 +48,7 @@ class StaticPlanner {
         return;
       }
     }
-    const calib::TensorRange& range = table_.tensors.at(v->name());
+    const calib::TensorRange range = useful_range(*v, table_.tensors.at(v->name()));
     plan_.activations[v->name()] = activation_params(range.min, range.max);
   }
 

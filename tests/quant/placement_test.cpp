@@ -104,6 +104,23 @@ TEST(Placement, SiluIsTwoIntegerOperatorsWithTheNaturalSigmoidScale) {
   EXPECT_EQ(plan.activations.at("s"), unit_interval_params());
 }
 
+TEST(Placement, NoCodesWhereEveryReaderIsFlat) {
+  const auto planned = [](const std::string& tail) {
+    const ir::Model model = network("g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { "
+                                    "c = Conv(x, w_1) " + tail + " }", 14);
+    calib::CalibrationTable table = test::ranges(model);
+    table.tensors.at("c") = {-40.0f, 20.0f, 1};
+    const QuantParams p = make_plan(model, &table, {}).activations.at("c");
+    return -p.zero_point[0] * static_cast<double>(p.scale[0]);
+  };
+  EXPECT_NEAR(planned("s = Sigmoid(c) m = Mul(c, s) y = Conv(m, w_1)"), -8.1, 0.2);
+  EXPECT_NEAR(planned("h = HardSwish(c) y = Conv(h, w_1)"), -3.1, 0.15);
+  EXPECT_LE(planned("h = HardSwish(c) y = Conv(h, w_1)"), -3.0);
+  // Another reader sees the whole range.
+  EXPECT_NEAR(planned("s = Sigmoid(c) m = Mul(c, s) a = Add(m, c) y = Conv(a, w_1)"), -40, 0.2);
+  EXPECT_NEAR(planned("s = Neg(c) y = Conv(s, w_1)"), -40, 0.2);
+}
+
 TEST(Placement, MoversShareTheirSourcesParameters) {
   const Plan plan = static_plan(network(R"(g (float[1,3,8,8] x, float[4,3,1,1] w_1,
       float[64,20] w_2, float[20] b_2) => (float[1,20] y) {
