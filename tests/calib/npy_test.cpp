@@ -111,7 +111,7 @@ TEST_F(NpyTest, NamesSampleOfNan) {
   ir::Tensor t = counting({4, 3});
   t.mutable_data<float>()[7] = NAN;
   const std::string message = error(npy(t));
-  EXPECT_NE(message.find("nan in sample 2 (element 1 of the sample)"), std::string::npos)
+  EXPECT_NE(message.find("NaN in sample 2 (element 1 of the sample)"), std::string::npos)
       << message;
 }
 
