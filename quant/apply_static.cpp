@@ -143,6 +143,8 @@ class StaticRewriter {
 
 }  // namespace
 
-void apply_static(ir::Model& model, const Plan& plan) { StaticRewriter(model, plan).run(); }
+void apply_static(ir::Model& model, const Plan& plan) {
+  StaticRewriter(model, plan).run();
+}
 
 }  // namespace fettle::quant

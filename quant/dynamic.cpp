@@ -128,9 +128,9 @@ class DynamicRewriter {
     const QuantizedWeight weight = quantized_weight(w, entry->first, entry->second, transpose);
     const std::string base = node.output(0)->name();
     const ir::Type type = node.output(0)->type;
-    ir::Value& sum =
-        append(node, "MatMulInteger", {x.codes, weight.codes, x.zero_point, weight.params.zero_point},
-               base + "_quantized");
+    ir::Value& sum = append(node, "MatMulInteger",
+                            {x.codes, weight.codes, x.zero_point, weight.params.zero_point},
+                            base + "_quantized");
     ir::Node* cast = nullptr;
     ir::Value& real = append(node, "Cast", {&sum}, base + "_cast", &cast);
     cast->set_attribute(ir::Attribute("to", static_cast<int64_t>(ir::DataType::kFloat)));
@@ -140,7 +140,8 @@ class DynamicRewriter {
       result = &append(node, "Add", {result, c}, base + "_biased");
     }
     result->type = type;
-    if (std::find(replaced_.begin(), replaced_.end(), &w) == replaced_.end()) replaced_.push_back(&w);
+    if (std::find(replaced_.begin(), replaced_.end(), &w) == replaced_.end())
+      replaced_.push_back(&w);
     substitute(graph_, node, *result);
   }
 
@@ -177,6 +178,8 @@ Plan plan_dynamic(const ir::Model& model, const PlanOptions& options) {
   return plan;
 }
 
-void apply_dynamic(ir::Model& model, const Plan& plan) { DynamicRewriter(model, plan).run(); }
+void apply_dynamic(ir::Model& model, const Plan& plan) {
+  DynamicRewriter(model, plan).run();
+}
 
 }  // namespace fettle::quant

@@ -27,8 +27,8 @@ ir::Value& add_dequantized_constant(ir::Graph& graph, const std::string& base,
 // `value` (at the front of the graph for inputs). Returns the output of the latter.
 ir::Value& add_pair(ir::Graph& graph, ir::Value& value, const QuantParams& params);
 
-// Makes the users of the only output of `node` read `with`, which takes its name, and erases `node`.
-// Throws kUnsupported when an enclosing graph lists the output.
+// Makes the users of the only output of `node` read `with`, which takes its name, and erases
+// `node`. Throws kUnsupported when an enclosing graph lists the output.
 void substitute(ir::Graph& graph, ir::Node& node, ir::Value& with);
 // Erases a constant that nothing reads any more.
 void erase_if_unused(ir::Graph& graph, ir::Value& value);

@@ -105,7 +105,8 @@ class Fp16Rewriter {
   DataType wanted(const ir::Use& use, const ir::Value& v) const {
     const Fp16Row* row = find_fp16_row(*use.node);
     if (converts_.contains(use.node)) {
-      const bool stays = row != nullptr && ((row->float_operands >> std::min<size_t>(use.index, 31)) & 1u);
+      const bool stays =
+          row != nullptr && ((row->float_operands >> std::min<size_t>(use.index, 31)) & 1u);
       return stays ? original(v) : DataType::kFloat16;
     }
     return original(v);
@@ -155,8 +156,8 @@ class Fp16Rewriter {
         v->set_constant(to_fp16(*v->constant()));
         continue;
       }
-      ir::Value& half = graph_.add_constant(graph_.unique_name(v->name() + "_fp16"),
-                                            to_fp16(*v->constant()));
+      ir::Value& half =
+          graph_.add_constant(graph_.unique_name(v->name() + "_fp16"), to_fp16(*v->constant()));
       for (const ir::Use& use : it->second) use.node->set_input(use.index, &half);
     }
   }

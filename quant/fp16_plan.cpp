@@ -27,15 +27,18 @@ bool is_float(const ir::Value* v) {
 }
 
 bool is_untyped(const ir::Value* v) {
-  return v != nullptr &&
-         (!v->type.is_tensor() || v->type.element == ir::DataType::kUndefined);
+  return v != nullptr && (!v->type.is_tensor() || v->type.element == ir::DataType::kUndefined);
 }
 
 class Fp16Planner {
  public:
   Fp16Planner(const ir::Model& model, const calib::CalibrationTable* table,
               const PlanOptions& options)
-      : model_(model), graph_(*model.graph), keys_(graph_), table_(table), options_(options),
+      : model_(model),
+        graph_(*model.graph),
+        keys_(graph_),
+        table_(table),
+        options_(options),
         feeding_logarithms_(nodes_feeding_logarithms(graph_)) {}
 
   Plan run() {
@@ -91,7 +94,8 @@ class Fp16Planner {
   std::string range_reason(const ir::Node& node, const Fp16Row* row) {
     for (size_t i = 0; i < node.inputs().size(); ++i) {
       const ir::Value* v = node.input(i);
-      if (!is_float(v) || (row != nullptr && ((row->float_operands >> std::min<size_t>(i, 31)) & 1u))) {
+      if (!is_float(v) ||
+          (row != nullptr && ((row->float_operands >> std::min<size_t>(i, 31)) & 1u))) {
         continue;
       }
       if (v->constant() != nullptr) {
@@ -121,7 +125,8 @@ class Fp16Planner {
   std::string constant_reason(const ir::Value& v) {
     const Fp16Loss& loss = loss_of(v);
     if (loss.beyond_range > 0) {
-      return fmt::format("constant '{}' exceeds 65504 in {} element(s)", v.name(), loss.beyond_range);
+      return fmt::format("constant '{}' exceeds 65504 in {} element(s)", v.name(),
+                         loss.beyond_range);
     }
     // A single number that becomes zero is an epsilon: what it guards would divide by zero.
     if (loss.elements == 1 && loss.to_zero > 0) {

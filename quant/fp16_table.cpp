@@ -74,9 +74,9 @@ static_assert(std::is_sorted(std::begin(kRows), std::end(kRows),
 
 const Fp16Row* find_fp16_row(const ir::Node& node) {
   if (!node.is_default_domain()) return nullptr;
-  const auto it = std::lower_bound(
-      std::begin(kRows), std::end(kRows), node.op_type,
-      [](const Fp16Row& row, const std::string& op) { return row.op < op; });
+  const auto it =
+      std::lower_bound(std::begin(kRows), std::end(kRows), node.op_type,
+                       [](const Fp16Row& row, const std::string& op) { return row.op < op; });
   return it != std::end(kRows) && it->op == node.op_type ? it : nullptr;
 }
 

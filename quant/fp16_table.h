@@ -9,10 +9,11 @@
 namespace fettle::quant {
 
 struct Fp16Row {
-  std::string_view op;          // of the default domain
-  int64_t float16_since = 1;    // opset from which the standard allows float16; INT64_MAX: never
-  uint32_t float_operands = 0;  // operands that stay float32 by the standard, or for their precision
-  bool any_type = false;        // takes its operand in whatever type it is; its result is not float
+  std::string_view op;        // of the default domain
+  int64_t float16_since = 1;  // opset from which the standard allows float16; INT64_MAX: never
+  uint32_t float_operands =
+      0;                  // operands that stay float32 by the standard, or for their precision
+  bool any_type = false;  // takes its operand in whatever type it is; its result is not float
   std::string_view type_attribute = {};    // attribute that names the element type of the output
   std::string_view tensor_attribute = {};  // attribute that holds the elements of the output
   std::string_view blocked = {};           // why the operator stays float32

@@ -24,12 +24,14 @@ ir::Node* bias_add(const ir::Node& product, ir::Value*& bias) {
   const ir::Value& out = *product.output(0);
   if (out.is_graph_output() || out.uses().size() != 1) return nullptr;
   ir::Node& add = *out.uses()[0].node;
-  if (&add.graph() != &product.graph() || !add.is("Add") || add.inputs().size() != 2) return nullptr;
+  if (&add.graph() != &product.graph() || !add.is("Add") || add.inputs().size() != 2)
+    return nullptr;
   ir::Value* other = add.input(1 - out.uses()[0].index);
   if (!is_float_constant(other)) return nullptr;
   const ir::Dims& dims = other->constant()->dims();
   const int64_t columns = product.input(1)->constant()->dim(1);
-  const bool row = (dims.size() == 1 || (dims.size() == 2 && dims[0] == 1)) && dims.back() == columns;
+  const bool row =
+      (dims.size() == 1 || (dims.size() == 2 && dims[0] == 1)) && dims.back() == columns;
   bias = other;
   return row ? &add : nullptr;
 }

@@ -11,8 +11,9 @@ namespace fettle::quant {
 namespace {
 
 std::string constant_name(ir::Node& node, std::string_view suffix) {
-  const std::string base = !node.name.empty() ? node.name
-                           : node.output(0) != nullptr ? node.output(0)->name() : node.op_type;
+  const std::string base = !node.name.empty()          ? node.name
+                           : node.output(0) != nullptr ? node.output(0)->name()
+                                                       : node.op_type;
   return node.graph().unique_name(base + "_" + std::string(suffix));
 }
 
@@ -22,9 +23,12 @@ ir::Tensor scalar_like_data(const ir::Node& node, float value) {
   const ir::DataType type = data != nullptr ? data->type.element : ir::DataType::kUndefined;
   switch (type) {
     case ir::DataType::kUndefined:
-    case ir::DataType::kFloat: return ir::Tensor::scalar<float>(value);
-    case ir::DataType::kDouble: return ir::Tensor::scalar<double>(value);
-    case ir::DataType::kFloat16: return ir::Tensor::scalar<ir::Float16>(ir::Float16(value));
+    case ir::DataType::kFloat:
+      return ir::Tensor::scalar<float>(value);
+    case ir::DataType::kDouble:
+      return ir::Tensor::scalar<double>(value);
+    case ir::DataType::kFloat16:
+      return ir::Tensor::scalar<ir::Float16>(ir::Float16(value));
     default:
       fail(ErrorCode::kUnsupported, "attribute of a {} operand; expected a floating point operand",
            ir::data_type_name(type));
@@ -44,8 +48,12 @@ void ints_to_operand(ir::Node& node, std::string_view attribute, size_t index) {
   add_ints_operand(node, index, attribute, values);
 }
 
-void axes_to_operand(ir::Node& node) { ints_to_operand(node, "axes", 1); }
-void split_to_operand(ir::Node& node) { ints_to_operand(node, "split", 1); }
+void axes_to_operand(ir::Node& node) {
+  ints_to_operand(node, "axes", 1);
+}
+void split_to_operand(ir::Node& node) {
+  ints_to_operand(node, "split", 1);
+}
 
 void slice_to_operands(ir::Node& node) {
   ints_to_operand(node, "starts", 1);
@@ -85,11 +93,14 @@ void dropout_to_operands(ir::Node& node) {
                                                ir::Tensor::scalar<float>(ratio)));
 }
 
-bool is_used(const ir::Value* v) { return v != nullptr && (!v->uses().empty() || v->is_graph_output()); }
+bool is_used(const ir::Value* v) {
+  return v != nullptr && (!v->uses().empty() || v->is_graph_output());
+}
 
 void dropout_mask_becomes_bool(ir::Node& node) {
   if (is_used(node.output(1))) {
-    fail(ErrorCode::kUnsupported, "its mask output changes from floating point to bool in opset 10");
+    fail(ErrorCode::kUnsupported,
+         "its mask output changes from floating point to bool in opset 10");
   }
 }
 
@@ -101,7 +112,9 @@ void upsample_to_operand(ir::Node& node) {
                                                ir::Tensor::of<float>({count}, scales)));
 }
 
-void upsample_to_resize(ir::Node& node) { node.op_type = "Resize"; }
+void upsample_to_resize(ir::Node& node) {
+  node.op_type = "Resize";
+}
 
 // Opset 10 maps output x to input floor(x / scale) (nearest) or x / scale (linear).
 void resize_coordinates(ir::Node& node) {
@@ -114,7 +127,9 @@ void resize_coordinates(ir::Node& node) {
   }
 }
 
-void scatter_to_scatter_elements(ir::Node& node) { node.op_type = "ScatterElements"; }
+void scatter_to_scatter_elements(ir::Node& node) {
+  node.op_type = "ScatterElements";
+}
 
 void batch_norm_spatial(ir::Node& node) {
   if (node.attr_int("spatial", 1) == 0) {
@@ -182,7 +197,9 @@ constexpr UpgradeRow kRows[] = {
 
 }  // namespace
 
-std::span<const UpgradeRow> upgrade_rows() { return kRows; }
+std::span<const UpgradeRow> upgrade_rows() {
+  return kRows;
+}
 
 void add_ints_operand(ir::Node& node, size_t index, std::string_view name,
                       const std::vector<int64_t>& values) {

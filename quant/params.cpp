@@ -23,11 +23,13 @@ ChannelView channel_view(const ir::Tensor& tensor, int64_t axis) {
     return view;
   }
   if (axis >= static_cast<int64_t>(tensor.rank())) {
-    fail(ErrorCode::kBadInput, "quantization axis {} of a tensor of shape {}; expected less than {}",
-         axis, ir::to_string(tensor.dims()), tensor.rank());
+    fail(ErrorCode::kBadInput,
+         "quantization axis {} of a tensor of shape {}; expected less than {}", axis,
+         ir::to_string(tensor.dims()), tensor.rank());
   }
   view.channels = tensor.dim(static_cast<size_t>(axis));
-  for (size_t d = static_cast<size_t>(axis) + 1; d < tensor.rank(); ++d) view.inner *= tensor.dim(d);
+  for (size_t d = static_cast<size_t>(axis) + 1; d < tensor.rank(); ++d)
+    view.inner *= tensor.dim(d);
   view.inner = std::max<int64_t>(view.inner, 1);
   return view;
 }
@@ -106,11 +108,15 @@ QuantParams activation_params(float min, float max) {
   if (high == low) return {ir::DataType::kUint8, -1, {1.0f}, {0}};
   const double scale = std::max<double>((high - low) / 255.0, kSmallestActivationScale);
   const double zero = std::clamp(round_half_even(-low / scale), 0.0, 255.0);
-  return {ir::DataType::kUint8, -1, {at_least(scale, kSmallestActivationScale)},
+  return {ir::DataType::kUint8,
+          -1,
+          {at_least(scale, kSmallestActivationScale)},
           {static_cast<int32_t>(zero)}};
 }
 
-QuantParams unit_interval_params() { return {ir::DataType::kUint8, -1, {1.0f / 256}, {0}}; }
+QuantParams unit_interval_params() {
+  return {ir::DataType::kUint8, -1, {1.0f / 256}, {0}};
+}
 
 QuantParams weight_params(const ir::Tensor& weight, int64_t axis, bool reduce_range) {
   require_float(weight);

@@ -27,9 +27,13 @@ std::string bias_declines(const ir::Node& node, size_t channel_axis) {
   return {};
 }
 
-std::string conv_declines(const ir::Node& node) { return bias_declines(node, 0); }
+std::string conv_declines(const ir::Node& node) {
+  return bias_declines(node, 0);
+}
 
-size_t gemm_channel_axis(const ir::Node& node) { return node.attr_int("transB", 0) != 0 ? 0 : 1; }
+size_t gemm_channel_axis(const ir::Node& node) {
+  return node.attr_int("transB", 0) != 0 ? 0 : 1;
+}
 
 std::string gemm_declines(const ir::Node& node) {
   if (node.attr_int("transA", 0) != 0) return "the integer kernel has no transposed first operand";
@@ -64,8 +68,9 @@ std::string where_declines(const ir::Node& node) {
   return {};
 }
 
-
-int64_t conv_axis(const ir::Node&) { return 0; }
+int64_t conv_axis(const ir::Node&) {
+  return 0;
+}
 int64_t gemm_axis(const ir::Node& node) {
   return static_cast<int64_t>(gemm_channel_axis(node));
 }
@@ -79,12 +84,17 @@ constexpr std::string_view kNoKernel = "the CPU runtime has no 8-bit kernel for 
 constexpr Placement kPlacements[] = {
     {.op = "Add", .role = Role::kArithmetic, .data_operands = 0b11},
     {.op = "AveragePool", .role = Role::kArithmetic},
-    {.op = "BatchNormalization", .role = Role::kFloat,
+    {.op = "BatchNormalization",
+     .role = Role::kFloat,
      .note = "batch normalization is not fused; let the optimizer fold it into the convolution"},
     {.op = "Clip", .role = Role::kClamp},
     {.op = "Concat", .role = Role::kArithmetic, .data_operands = kAllOperands},
-    {.op = "Conv", .role = Role::kWeighted, .data_operands = 0b11, .declines = conv_declines,
-     .channel_axis = conv_axis, .needs_quantized_output = true},
+    {.op = "Conv",
+     .role = Role::kWeighted,
+     .data_operands = 0b11,
+     .declines = conv_declines,
+     .channel_axis = conv_axis,
+     .needs_quantized_output = true},
     {.op = "ConvTranspose", .role = Role::kFloat, .note = kNoKernel},
     {.op = "DepthToSpace", .role = Role::kMover, .since = 13},
     {.op = "Div", .role = Role::kFloat, .note = kNoKernel},
@@ -94,28 +104,40 @@ constexpr Placement kPlacements[] = {
     {.op = "Exp", .role = Role::kFloat, .squashes = true, .note = kNoKernel},
     {.op = "Expand", .role = Role::kMover},
     {.op = "Flatten", .role = Role::kMover},
-    {.op = "GRU", .role = Role::kFloat, .squashes = true,
-     .note = "recurrent operators stay float"},
+    {.op = "GRU", .role = Role::kFloat, .squashes = true, .note = "recurrent operators stay float"},
     {.op = "Gather", .role = Role::kMover},
     {.op = "GatherElements", .role = Role::kMover},
     {.op = "Gelu", .role = Role::kFloat, .squashes = true, .note = kNoKernel},
-    {.op = "Gemm", .role = Role::kWeighted, .data_operands = 0b11, .declines = gemm_declines,
+    {.op = "Gemm",
+     .role = Role::kWeighted,
+     .data_operands = 0b11,
+     .declines = gemm_declines,
      .channel_axis = gemm_axis},
     {.op = "GlobalAveragePool", .role = Role::kArithmetic},
     {.op = "GlobalMaxPool", .role = Role::kFloat, .note = kNoKernel},
     {.op = "HardSigmoid", .role = Role::kFloat, .squashes = true, .note = kNoKernel},
-    {.op = "HardSwish", .role = Role::kFloat, .squashes = true, .flat_below = -3, .note = kNoKernel},
+    {.op = "HardSwish",
+     .role = Role::kFloat,
+     .squashes = true,
+     .flat_below = -3,
+     .note = kNoKernel},
     {.op = "If", .role = Role::kFloat, .note = "values inside subgraphs stay float"},
     {.op = "InstanceNormalization", .role = Role::kFloat, .note = kNoKernel},
-    {.op = "LSTM", .role = Role::kFloat, .squashes = true,
+    {.op = "LSTM",
+     .role = Role::kFloat,
+     .squashes = true,
      .note = "recurrent operators stay float"},
     {.op = "LayerNormalization", .role = Role::kFloat, .note = kNoKernel},
     {.op = "LeakyRelu", .role = Role::kArithmetic, .squashes = true},
     {.op = "Log", .role = Role::kFloat, .wants_relative_precision = true, .note = kNoKernel},
     {.op = "LogSoftmax", .role = Role::kFloat, .squashes = true, .note = kNoKernel},
     {.op = "Loop", .role = Role::kFloat, .note = "values inside subgraphs stay float"},
-    {.op = "MatMul", .role = Role::kWeighted, .data_operands = 0b11, .declines = matmul_declines,
-     .channel_axis = matmul_axis, .bias_follows_as_add = true},
+    {.op = "MatMul",
+     .role = Role::kWeighted,
+     .data_operands = 0b11,
+     .declines = matmul_declines,
+     .channel_axis = matmul_axis,
+     .bias_follows_as_add = true},
     {.op = "Max", .role = Role::kFloat, .note = kNoKernel},
     {.op = "MaxPool", .role = Role::kMover, .since = 12, .declines = max_pool_declines},
     {.op = "Min", .role = Role::kFloat, .note = kNoKernel},
@@ -123,8 +145,7 @@ constexpr Placement kPlacements[] = {
     {.op = "PRelu", .role = Role::kFloat, .squashes = true, .note = kNoKernel},
     {.op = "Pad", .role = Role::kFloat, .note = kNoKernel},
     {.op = "Pow", .role = Role::kFloat, .note = kNoKernel},
-    {.op = "RNN", .role = Role::kFloat, .squashes = true,
-     .note = "recurrent operators stay float"},
+    {.op = "RNN", .role = Role::kFloat, .squashes = true, .note = "recurrent operators stay float"},
     {.op = "ReduceMax", .role = Role::kMover, .since = 12},
     {.op = "ReduceMean", .role = Role::kFloat, .note = kNoKernel},
     {.op = "ReduceMin", .role = Role::kMover, .since = 12},
@@ -132,8 +153,13 @@ constexpr Placement kPlacements[] = {
     {.op = "Reshape", .role = Role::kMover},
     {.op = "Resize", .role = Role::kMover, .since = 11, .declines = resize_declines},
     {.op = "Scan", .role = Role::kFloat, .note = "values inside subgraphs stay float"},
-    {.op = "Sigmoid", .role = Role::kArithmetic, .unit_output = true, .squashes = true,
-     .flat_below = -8, .flat_above = 8, .zero_below = true},
+    {.op = "Sigmoid",
+     .role = Role::kArithmetic,
+     .unit_output = true,
+     .squashes = true,
+     .flat_below = -8,
+     .flat_above = 8,
+     .zero_below = true},
     {.op = "Slice", .role = Role::kMover},
     {.op = "Softmax", .role = Role::kArithmetic, .unit_output = true, .squashes = true},
     {.op = "SpaceToDepth", .role = Role::kFloat, .note = kNoKernel},
@@ -141,7 +167,11 @@ constexpr Placement kPlacements[] = {
     {.op = "Sqrt", .role = Role::kFloat, .note = kNoKernel},
     {.op = "Squeeze", .role = Role::kMover},
     {.op = "Sub", .role = Role::kFloat, .note = kNoKernel},
-    {.op = "Tanh", .role = Role::kFloat, .squashes = true, .flat_below = -4, .flat_above = 4,
+    {.op = "Tanh",
+     .role = Role::kFloat,
+     .squashes = true,
+     .flat_below = -4,
+     .flat_above = 4,
      .note = kNoKernel},
     {.op = "Tile", .role = Role::kMover},
     {.op = "Transpose", .role = Role::kMover},
@@ -167,7 +197,9 @@ bool clip_bound(const ir::Node& node, size_t operand, std::string_view attribute
 
 }  // namespace
 
-std::span<const Placement> all_placements() { return kPlacements; }
+std::span<const Placement> all_placements() {
+  return kPlacements;
+}
 
 const Placement* find_placement(const ir::Node& node) {
   if (!node.is_default_domain()) return nullptr;

@@ -30,7 +30,8 @@ struct Placement {
   uint32_t data_operands = 1;
   // Output range fixed by the function: scale 1/256, zero point 0.
   bool unit_output = false;
-  // Why this node, though of this operator, cannot run on 8-bit data; empty when it can. May be null.
+  // Why this node, though of this operator, cannot run on 8-bit data; empty when it can. May be
+  // null.
   std::string (*declines)(const ir::Node&) = nullptr;
   // kWeighted with a constant operand 1: the axis along which its output channels lie, or -1 where
   // the runtime takes one scale only.
@@ -61,8 +62,8 @@ std::span<const Placement> all_placements();
 // True when operand `index` carries data.
 bool is_data_operand(const Placement& row, size_t index);
 
-// True for a node that reads a DequantizeLinear or is read by a QuantizeLinear: someone has quantized
-// it before, and what the runtime makes of it would be lost by a change.
+// True for a node that reads a DequantizeLinear or is read by a QuantizeLinear: someone has
+// quantized it before, and what the runtime makes of it would be lost by a change.
 bool is_quantized_already(const ir::Node& node);
 
 // The interval that a Relu or Clip clamps to; false when its bounds are not constants.

@@ -51,21 +51,28 @@ std::optional<Mode> mode_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view mode_name(Mode mode) { return row_of(mode).name; }
+std::string_view mode_name(Mode mode) {
+  return row_of(mode).name;
+}
 
 Plan make_plan(const ir::Model& model, const calib::CalibrationTable* table,
                const PlanOptions& options) {
   if (options.mode == Mode::kStatic && table == nullptr) {
-    fail(ErrorCode::kUsage, "static quantization needs activation ranges; calibrate with --data, or "
-                            "choose --mode dynamic");
+    fail(ErrorCode::kUsage,
+         "static quantization needs activation ranges; calibrate with --data, or "
+         "choose --mode dynamic");
   }
   ir::Model prepared = ir::clone(model);
   prepare_for(prepared, options.mode);
   switch (options.mode) {
-    case Mode::kStatic: return plan_static(prepared, *table, options);
-    case Mode::kDynamic: return plan_dynamic(prepared, options);
-    case Mode::kWeightOnly: return plan_weight_only(prepared, options);
-    case Mode::kFp16: return plan_fp16(prepared, table, options);
+    case Mode::kStatic:
+      return plan_static(prepared, *table, options);
+    case Mode::kDynamic:
+      return plan_dynamic(prepared, options);
+    case Mode::kWeightOnly:
+      return plan_weight_only(prepared, options);
+    case Mode::kFp16:
+      return plan_fp16(prepared, table, options);
   }
   FETTLE_ASSERT(false);
   return {};

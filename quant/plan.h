@@ -14,29 +14,30 @@
 namespace fettle::quant {
 
 enum class Mode { kStatic, kDynamic, kWeightOnly, kFp16 };
-std::optional<Mode> mode_from_name(std::string_view name);  // "static", "dynamic", "weight-only", "fp16"
+std::optional<Mode> mode_from_name(
+    std::string_view name);  // "static", "dynamic", "weight-only", "fp16"
 std::string_view mode_name(Mode mode);
 
 // How one tensor is stored as integers: real = (q - zero_point) * scale.
 struct QuantParams {
   ir::DataType type = ir::DataType::kUint8;
-  int64_t axis = -1;                  // -1: per tensor
-  std::vector<float> scale;           // one, or one per channel
-  std::vector<int32_t> zero_point;    // as many as scale
+  int64_t axis = -1;                // -1: per tensor
+  std::vector<float> scale;         // one, or one per channel
+  std::vector<int32_t> zero_point;  // as many as scale
   bool operator==(const QuantParams&) const = default;
 };
 
 // What happens to one node.
 struct NodePlan {
-  std::string node;       // ir::Node name, or its first output where it has none
+  std::string node;  // ir::Node name, or its first output where it has none
   std::string op_type;
-  std::string decision;   // "quantize", "follow" (shares its input's parameters), "float", "fp16"
-  std::string reason;     // why, in words: reaches the report
+  std::string decision;  // "quantize", "follow" (shares its input's parameters), "float", "fp16"
+  std::string reason;    // why, in words: reaches the report
 };
 
 struct Plan {
   Mode mode = Mode::kStatic;
-  std::vector<NodePlan> nodes;                   // in graph order, every node of the main graph
+  std::vector<NodePlan> nodes;                     // in graph order, every node of the main graph
   std::map<std::string, QuantParams> activations;  // by value name
   std::map<std::string, QuantParams> weights;      // by initializer name
   std::map<std::string, QuantParams> biases;       // by initializer name, int32
@@ -49,8 +50,8 @@ struct PlanOptions {
   std::vector<std::string> exclude_nodes;  // names; '*' and '?' match as in file names
   std::vector<std::string> exclude_types;
   bool per_channel = true;
-  bool reduce_range = false;               // 7-bit weights for CPUs without VNNI
-  bool keep_io_types = true;               // fp16: graph inputs and outputs stay float
+  bool reduce_range = false;                  // 7-bit weights for CPUs without VNNI
+  bool keep_io_types = true;                  // fp16: graph inputs and outputs stay float
   std::vector<std::string> fp16_block_types;  // in addition to the built-in list
 };
 

@@ -29,8 +29,10 @@ void require_initializers(const ir::Graph& graph, const ParamEntries& entries) {
       v = graph.find(key.substr(0, at));
     }
     if (v == nullptr || v->constant() == nullptr) {
-      fail(ErrorCode::kBadInput, "plan: expected an initializer '{}' in the model, found none; make "
-                                 "the plan from this model", key);
+      fail(ErrorCode::kBadInput,
+           "plan: expected an initializer '{}' in the model, found none; make "
+           "the plan from this model",
+           key);
     }
   }
 }
@@ -41,8 +43,10 @@ std::vector<ir::Node*> nodes_decided(const ir::Graph& graph, const NodeKeys& key
   for (const NodePlan& entry : plan.nodes) {
     const ir::Node* node = keys.find(entry.node);
     if (node == nullptr || node->op_type != entry.op_type) {
-      fail(ErrorCode::kBadInput, "plan: expected a node '{}' ({}) in the model, found none; make the "
-                                 "plan from this model", entry.node, entry.op_type);
+      fail(ErrorCode::kBadInput,
+           "plan: expected a node '{}' ({}) in the model, found none; make the "
+           "plan from this model",
+           entry.node, entry.op_type);
     }
     if (std::find(decisions.begin(), decisions.end(), entry.decision) != decisions.end()) {
       chosen.insert(node);

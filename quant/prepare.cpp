@@ -19,7 +19,8 @@ void purify_initializers(ir::Model& model) {
     if (input->stored() == nullptr || input->is_graph_output()) continue;
     if (!all && input->constant()->type() != ir::DataType::kFloat) continue;
     const std::string name = input->name();
-    ir::Value& constant = graph.add_constant(graph.unique_name(name + "_constant"), *input->stored());
+    ir::Value& constant =
+        graph.add_constant(graph.unique_name(name + "_constant"), *input->stored());
     const bool replaced = graph.replace_all_uses(*input, constant);
     FETTLE_ASSERT(replaced);
     graph.erase_value(*input);

@@ -19,7 +19,10 @@ class Decider {
  public:
   Decider(const ir::Graph& graph, const NodeKeys& keys, const calib::CalibrationTable& table,
           const PlanOptions& options)
-      : graph_(graph), keys_(keys), table_(table), options_(options),
+      : graph_(graph),
+        keys_(keys),
+        table_(table),
+        options_(options),
         feeding_logarithms_(nodes_feeding_logarithms(graph)) {}
 
   Decisions run(int64_t opset) {
@@ -43,9 +46,8 @@ class Decider {
       return false;
     }
     const auto it = table_.tensors.find(v->name());
-    return it != table_.tensors.end() && it->second.count > 0 &&
-           std::isfinite(it->second.min) && std::isfinite(it->second.max) &&
-           it->second.min <= it->second.max;
+    return it != table_.tensors.end() && it->second.count > 0 && std::isfinite(it->second.min) &&
+           std::isfinite(it->second.max) && it->second.min <= it->second.max;
   }
 
   static bool float_constant(const ir::Value* v) {
@@ -203,9 +205,7 @@ class Decider {
     }
   }
 
-  bool candidate(const NodeState& s, Role role) const {
-    return s.quantized && s.row->role == role;
-  }
+  bool candidate(const NodeState& s, Role role) const { return s.quantized && s.row->role == role; }
 
   template <typename Visit>
   static void for_each_activation(const NodeState& s, Visit&& visit) {
@@ -340,9 +340,9 @@ class Decider {
       if (!pending && !before.contains(&s)) continue;
       ir::Value* source = s.node->input(0);
       const bool paired = d_.pairs.contains(source);
-      const bool wanted = std::any_of(
-          s.node->outputs().begin(), s.node->outputs().end(),
-          [&](const ir::Value* v) { return v != nullptr && demanded_.contains(v); });
+      const bool wanted =
+          std::any_of(s.node->outputs().begin(), s.node->outputs().end(),
+                      [&](const ir::Value* v) { return v != nullptr && demanded_.contains(v); });
       s.quantized = source_is_integer(source) || before.contains(&s) || (paired && wanted);
       if (!s.quantized) {
         s.reason = "its data is float";
@@ -359,9 +359,10 @@ class Decider {
     for (NodeState& s : d_.states) {
       if (s.absorbed_into != nullptr) {
         const std::string& root = keys_.of(*s.absorbed_into->node);
-        s.reason = s.row->role == Role::kClamp
-                       ? fmt::format("removed: quantizing the output of '{}' clamps as it does", root)
-                       : fmt::format("int32 bias of '{}'", root);
+        s.reason =
+            s.row->role == Role::kClamp
+                ? fmt::format("removed: quantizing the output of '{}' clamps as it does", root)
+                : fmt::format("int32 bias of '{}'", root);
       } else if (s.quantized && s.row->role == Role::kMover) {
         s.reason = "moves 8-bit data; shares its input's scale";
       } else if (s.quantized && s.row->role == Role::kArithmetic) {

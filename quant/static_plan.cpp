@@ -18,7 +18,10 @@ class StaticPlanner {
  public:
   StaticPlanner(const ir::Model& model, const calib::CalibrationTable& table,
                 const PlanOptions& options)
-      : graph_(*model.graph), table_(table), options_(options), keys_(graph_),
+      : graph_(*model.graph),
+        table_(table),
+        options_(options),
+        keys_(graph_),
         decisions_(decide_static(graph_, model.opset(), keys_, table, options)) {}
 
   Plan run() {
@@ -67,8 +70,8 @@ class StaticPlanner {
     if (bias != nullptr) {
       const int64_t channels =
           weight.constant()->dim(static_cast<size_t>(s.row->channel_axis(*s.node)));
-      const int64_t raised = guard_bias_overflow(params, input_scale,
-                                                 bias_per_channel(*bias->constant(), channels));
+      const int64_t raised =
+          guard_bias_overflow(params, input_scale, bias_per_channel(*bias->constant(), channels));
       if (raised > 0) {
         plan_.warnings.push_back(fmt::format(
             "{}: the scale of {} channel(s) of weight '{}' was raised so that the int32 bias fits",
@@ -92,7 +95,10 @@ class StaticPlanner {
     const bool follows = s.quantized && s.row->role == Role::kMover;
     const bool quantized = s.quantized || s.absorbed_into != nullptr;
     plan_.nodes.push_back({keys_.of(*s.node), s.node->op_type,
-                           follows ? "follow" : quantized ? "quantize" : "float", s.reason});
+                           follows     ? "follow"
+                           : quantized ? "quantize"
+                                       : "float",
+                           s.reason});
   }
 
   const ir::Graph& graph_;

@@ -6,9 +6,9 @@
 
 namespace fettle::quant {
 
-// Cuts `range` where every reader of `value` is flat: a convolution's output that only a Sigmoid, or
-// x * Sigmoid(x), reads needs no codes below -8, where both are zero to three decimals. The range of
-// values that anything else reads, or that leave the graph, is returned as it is.
+// Cuts `range` where every reader of `value` is flat: a convolution's output that only a Sigmoid,
+// or x * Sigmoid(x), reads needs no codes below -8, where both are zero to three decimals. The
+// range of values that anything else reads, or that leave the graph, is returned as it is.
 calib::TensorRange useful_range(const ir::Value& value, calib::TensorRange range);
 
 }  // namespace fettle::quant

@@ -9,13 +9,17 @@ namespace fettle::quant {
 
 namespace {
 
-int64_t first_axis(const ir::Node&, const ir::Tensor&) { return 0; }
+int64_t first_axis(const ir::Node&, const ir::Tensor&) {
+  return 0;
+}
 
 int64_t gemm_axis(const ir::Node& node, const ir::Tensor&) {
   return node.attr_int("transB", 0) != 0 ? 0 : 1;
 }
 
-int64_t matmul_axis(const ir::Node&, const ir::Tensor& weight) { return weight.rank() == 2 ? 1 : -1; }
+int64_t matmul_axis(const ir::Node&, const ir::Tensor& weight) {
+  return weight.rank() == 2 ? 1 : -1;
+}
 
 // The weight is [input channels, output channels / group, ...]. With groups, equal positions of the
 // second axis belong to unrelated outputs; the first axis tells the groups apart.

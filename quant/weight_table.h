@@ -26,6 +26,7 @@ struct WeightRow {
 const WeightRow* find_weight_row(const ir::Node& node);
 
 // The float32 constant in the row's position, finite and not empty; else null and why.
-const ir::Value* quantizable_weight(const ir::Node& node, const WeightRow& row, std::string& reason);
+const ir::Value* quantizable_weight(const ir::Node& node, const WeightRow& row,
+                                    std::string& reason);
 
 }  // namespace fettle::quant

@@ -32,7 +32,9 @@ ir::Model quantized(const ir::Model& model, double at_least_db, PlanOptions opti
   return result;
 }
 
-const ir::Node* producer(const ir::Value* v) { return v != nullptr ? v->producer() : nullptr; }
+const ir::Node* producer(const ir::Value* v) {
+  return v != nullptr ? v->producer() : nullptr;
+}
 
 TEST(ApplyStatic, WritesQdqInTheRuntimesForm) {
   const ir::Model model = network(R"(g (float[1,3,8,8] x, float[4,3,3,3] w_1, float[4] b_1,
@@ -76,7 +78,8 @@ TEST(ApplyStatic, AllReadersOfAnIntegerResultTakeItDequantized) {
       => (float[1,3,4,4] y, float[1,3,4,4] t) {
       c = Conv(x, w_1)
       t = Tanh(c)
-      y = Conv(c, w_1) })"), 25);
+      y = Conv(c, w_1) })"),
+                                25);
   const ir::Value* c = q.graph->find("c");
   ASSERT_EQ(c->uses().size(), 1u);
   EXPECT_TRUE(c->uses()[0].node->is("QuantizeLinear"));
@@ -84,7 +87,8 @@ TEST(ApplyStatic, AllReadersOfAnIntegerResultTakeItDequantized) {
 
 TEST(ApplyStatic, FloatReadersOfFloatDataKeepTheOriginal) {
   const ir::Model q = quantized(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1)
-      => (float[1,3,4,4] y, float[1,3,4,4] t) { t = Tanh(x) y = Conv(x, w_1) })"), 25);
+      => (float[1,3,4,4] y, float[1,3,4,4] t) { t = Tanh(x) y = Conv(x, w_1) })"),
+                                25);
   EXPECT_EQ(q.graph->find("t")->producer()->input(0)->name(), "x");
 }
 
@@ -100,7 +104,8 @@ TEST(ApplyStatic, ResidualBlockAndClassifier) {
       r2 = Relu(s)
       p = GlobalAveragePool(r2)
       f = Flatten(p)
-      y = Gemm(f, w_3, b_3) })"), 25);
+      y = Gemm(f, w_3, b_3) })"),
+                                25);
   const auto ops = operators(q);
   EXPECT_FALSE(ops.contains("Relu"));
   EXPECT_EQ(ops.at("Gemm"), 1);
@@ -115,12 +120,14 @@ TEST(ApplyStatic, ResidualBlockAndClassifier) {
 
 TEST(ApplyStatic, SharedWeightsAndBiases) {
   const ir::Model q = quantized(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[3] b_1)
-      => (float[1,3,4,4] y) { c = Conv(x, w_1, b_1) y = Conv(c, w_1, b_1) })"), 20);
+      => (float[1,3,4,4] y) { c = Conv(x, w_1, b_1) y = Conv(c, w_1, b_1) })"),
+                                20);
   int int8 = 0;
   int int32 = 0;
   for (const ir::Value* v : q.graph->constants()) {
     int8 += v->constant()->type() == ir::DataType::kInt8 && v->constant()->rank() == 4 ? 1 : 0;
-    int32 += v->constant()->type() == ir::DataType::kInt32 && v->name().find("zero") == std::string::npos;
+    int32 += v->constant()->type() == ir::DataType::kInt32 &&
+             v->name().find("zero") == std::string::npos;
   }
   EXPECT_EQ(int8, 1);
   EXPECT_EQ(int32, 2);
@@ -133,14 +140,16 @@ TEST(ApplyStatic, SharedWeightsAndBiases) {
 
 TEST(ApplyStatic, WeightThatFloatCodeReadsTooIsKept) {
   const ir::Model q = quantized(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1)
-      => (float[1,3,4,4] y, float[3,3,1,1] z) { y = Conv(x, w_1) z = Tanh(w_1) })"), 25);
+      => (float[1,3,4,4] y, float[3,3,1,1] z) { y = Conv(x, w_1) z = Tanh(w_1) })"),
+                                25);
   EXPECT_NE(q.graph->find("w_1"), nullptr);
   EXPECT_NE(q.graph->find("w_1_quantized"), nullptr);
 }
 
 TEST(ApplyStatic, GemmFactorsAreFoldedIntoItsConstants) {
   const ir::Model q = quantized(network(R"(g (float[2,32] x, float[20,32] w_1, float[1,20] b_1)
-      => (float[2,20] y) { y = Gemm<transB = 1, alpha = 0.5, beta = 2.0>(x, w_1, b_1) })"), 30);
+      => (float[2,20] y) { y = Gemm<transB = 1, alpha = 0.5, beta = 2.0>(x, w_1, b_1) })"),
+                                30);
   const ir::Node& gemm = *q.graph->find("y")->producer();
   EXPECT_EQ(gemm.attr_float("alpha", 1), 1);
   EXPECT_EQ(gemm.attr_float("beta", 1), 1);
@@ -149,12 +158,14 @@ TEST(ApplyStatic, GemmFactorsAreFoldedIntoItsConstants) {
 
 TEST(ApplyStatic, ScalarBiasOfAGemm) {
   quantized(network("g (float[2,32] x, float[32,20] w_1, float[1] b_1) => (float[2,20] y) "
-                    "{ y = Gemm(x, w_1, b_1) }"), 30);
+                    "{ y = Gemm(x, w_1, b_1) }"),
+            30);
 }
 
 TEST(ApplyStatic, BatchedProductWithBias) {
   const ir::Model q = quantized(network(R"(g (float[2,3,32] x, float[32,20] w_1, float[20] b_1)
-      => (float[2,3,20] y) { m = MatMul(x, w_1) y = Add(b_1, m) })"), 30);
+      => (float[2,3,20] y) { m = MatMul(x, w_1) y = Add(b_1, m) })"),
+                                30);
   const ir::Node& add = *q.graph->find("y")->producer();
   EXPECT_TRUE(add.is("Add"));
   EXPECT_EQ(add.input(0)->producer()->input(0)->constant()->type(), ir::DataType::kInt32);
@@ -166,7 +177,8 @@ TEST(ApplyStatic, ReadersInSubgraphsSeeTheDequantizedValue) {
       a = Conv(x, w_1)
       y = If (c) <then_branch = t () => (float[1,3,4,4] o) { o = Tanh(a) },
                   else_branch = e () => (float[1,3,4,4] p) { p = Abs(a) }>
-      })"), 25);
+      })"),
+                                25);
   EXPECT_EQ(q.graph->find("a")->uses().size(), 1u);
   EXPECT_TRUE(q.graph->find("a")->uses()[0].node->is("QuantizeLinear"));
 }
@@ -174,9 +186,10 @@ TEST(ApplyStatic, ReadersInSubgraphsSeeTheDequantizedValue) {
 TEST(ApplyStatic, ReducedRangeKeepsWeightsWithin64) {
   PlanOptions options;
   options.reduce_range = true;
-  const ir::Model q = quantized(network(
-      "g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { y = Conv(x, w_1) }"), 25,
-      options);
+  const ir::Model q = quantized(
+      network(
+          "g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { y = Conv(x, w_1) }"),
+      25, options);
   for (const int8_t code : q.graph->find("w_1_quantized")->constant()->data<int8_t>()) {
     EXPECT_LE(std::abs(int{code}), 64);
   }

@@ -53,10 +53,10 @@ TEST(Mode, NamesAndBack) {
 TEST(Dynamic, ProductsOfAnyRank) {
   for (const char* shape : {"32", "4,32", "2,4,32", "2,2,4,32"}) {
     const std::string out = std::string(shape).substr(0, std::string(shape).rfind("32")) + "20";
-    const Result r = in_mode(
-        network("g (float[" + std::string(shape) + "] x, float[32,20] w_1, float[20] b_1) => (float[" +
-                out + "] y) { m = MatMul(x, w_1) y = Add(m, b_1) }"),
-        Mode::kDynamic, 35);
+    const Result r = in_mode(network("g (float[" + std::string(shape) +
+                                     "] x, float[32,20] w_1, float[20] b_1) => (float[" + out +
+                                     "] y) { m = MatMul(x, w_1) y = Add(m, b_1) }"),
+                             Mode::kDynamic, 35);
     const auto ops = operators(r.model);
     EXPECT_EQ(ops.at("MatMulInteger"), 1);
     EXPECT_EQ(ops.at("DynamicQuantizeLinear"), 1);
@@ -100,7 +100,9 @@ TEST(WeightOnly, WeightsBecomeInt8AndOldOpsetsAreRaised) {
       c = Conv(x, w_1)
       f = Flatten(c)
       m = MatMul(f, w_2)
-      y = Gemm(m, w_3) })", 11), Mode::kWeightOnly, 30);
+      y = Gemm(m, w_3) })",
+                                   11),
+                           Mode::kWeightOnly, 30);
   EXPECT_EQ(r.model.opset(), 13);
   EXPECT_EQ(operators(r.model).at("DequantizeLinear"), 3);
   EXPECT_EQ(r.plan.weights.at("w_1").axis, 0);
@@ -111,9 +113,9 @@ TEST(WeightOnly, WeightsBecomeInt8AndOldOpsetsAreRaised) {
 }
 
 TEST(WeightOnly, EmbeddingsAreLookedUpAsIntegers) {
-  const Result r = in_mode(network(
-      "g (int64[2,3] ids, float[10,64] w_table) => (float[2,3,64] y) { y = Gather(w_table, ids) }"),
-      Mode::kWeightOnly, 35);
+  const Result r = in_mode(network("g (int64[2,3] ids, float[10,64] w_table) => (float[2,3,64] y) "
+                                   "{ y = Gather(w_table, ids) }"),
+                           Mode::kWeightOnly, 35);
   const ir::Node& back = *r.model.graph->find("y")->producer();
   EXPECT_TRUE(back.is("DequantizeLinear"));
   EXPECT_TRUE(back.input(0)->producer()->is("Gather"));
@@ -121,8 +123,9 @@ TEST(WeightOnly, EmbeddingsAreLookedUpAsIntegers) {
 }
 
 TEST(WeightOnly, SmallWeightsAreNotWorthIt) {
-  const Result r = in_mode(network(
-      "g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { y = Conv(x, w_1) }"),
+  const Result r = in_mode(
+      network(
+          "g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { y = Conv(x, w_1) }"),
       Mode::kWeightOnly, 900);
   EXPECT_EQ(decision(r.plan, "y"), "float");
   EXPECT_TRUE(r.plan.warnings.empty());
@@ -130,13 +133,15 @@ TEST(WeightOnly, SmallWeightsAreNotWorthIt) {
 
 TEST(WeightOnly, SharedWeightsAreStoredOnce) {
   const Result r = in_mode(network(R"(g (float[4,32] x, float[32,32] w_1) => (float[4,32] y)
-      { m = MatMul(x, w_1) y = MatMul(m, w_1) })"), Mode::kWeightOnly, 30);
+      { m = MatMul(x, w_1) y = MatMul(m, w_1) })"),
+                           Mode::kWeightOnly, 30);
   EXPECT_EQ(operators(r.model).at("DequantizeLinear"), 1);
 }
 
 TEST(Fp16, ConvertsEverythingBetweenTwoCasts) {
   const Result r = in_mode(network(R"(g (float[1,3,8,8] x, float[4,3,3,3] w_1, float[4] b_1)
-      => (float[1,4,6,6] y) { c = Conv(x, w_1, b_1) y = Relu(c) })"), Mode::kFp16, 55);
+      => (float[1,4,6,6] y) { c = Conv(x, w_1, b_1) y = Relu(c) })"),
+                           Mode::kFp16, 55);
   EXPECT_EQ(operators(r.model).at("Cast"), 2);
   EXPECT_EQ(r.model.graph->find("w_1")->constant()->type(), ir::DataType::kFloat16);
   EXPECT_EQ(r.model.graph->find("y")->producer()->op_type, "Cast");
@@ -147,19 +152,23 @@ TEST(Fp16, InputsAndOutputsOnRequest) {
   options.mode = Mode::kFp16;
   options.keep_io_types = false;
   const Result r = converted(network("g (float[2,3] x, float[3,3] w_1) => (float[2,3] y) "
-                                     "{ y = MatMul(x, w_1) }"), options, 0);
+                                     "{ y = MatMul(x, w_1) }"),
+                             options, 0);
   EXPECT_FALSE(operators(r.model).contains("Cast"));
   EXPECT_EQ(r.model.graph->inputs()[0]->type.element, ir::DataType::kFloat16);
   EXPECT_EQ(r.model.graph->outputs()[0]->type.element, ir::DataType::kFloat16);
 }
 
 TEST(Fp16, OneCastPerValueAndNoneBackToBack) {
-  const Result r = in_mode(network(R"(g (float[2,3] x, float[3,3] w_1) => (float[2,3] y, float[2,3] z)
+  const Result r =
+      in_mode(network(R"(g (float[2,3] x, float[3,3] w_1) => (float[2,3] y, float[2,3] z)
       <int64 axis = {1}> {
       y = MatMul(x, w_1)
       a = Relu(x)
       c = CumSum(y, axis)
-      z = Add(c, a) })" , 14), Mode::kFp16, 50);
+      z = Add(c, a) })",
+                      14),
+              Mode::kFp16, 50);
   for (const ir::Node& node : r.model.graph->nodes()) {
     if (!node.is("Cast")) continue;
     const ir::Node* before = node.input(0)->producer();
@@ -169,7 +178,8 @@ TEST(Fp16, OneCastPerValueAndNoneBackToBack) {
 
 TEST(Fp16, LargeConstantsKeepTheirConsumerInFloat) {
   const Result r = in_mode(network(R"(g (float[2,3] x, float[3,3] w_1) => (float[2,3] y)
-      <float big = {100000.0}> { m = MatMul(x, w_1) a = Mul(m, big) y = Relu(a) })"), Mode::kFp16, 50);
+      <float big = {100000.0}> { m = MatMul(x, w_1) a = Mul(m, big) y = Relu(a) })"),
+                           Mode::kFp16, 50);
   EXPECT_EQ(decision(r.plan, "a"), "float");
   EXPECT_NE(entry(r.plan, "a").reason.find("65504"), std::string::npos);
   EXPECT_EQ(decision(r.plan, "m"), "fp16");
@@ -177,7 +187,8 @@ TEST(Fp16, LargeConstantsKeepTheirConsumerInFloat) {
 
 TEST(Fp16, EpsilonsThatWouldVanishKeepTheirConsumerInFloat) {
   const Result r = in_mode(network(R"(g (float[2,3] x, float[3,3] w_1) => (float[2,3] y)
-      <float eps = {0.000000000001}> { m = MatMul(x, w_1) y = Add(m, eps) })"), Mode::kFp16, 50);
+      <float eps = {0.000000000001}> { m = MatMul(x, w_1) y = Add(m, eps) })"),
+                           Mode::kFp16, 50);
   EXPECT_EQ(decision(r.plan, "y"), "float");
 }
 
@@ -195,8 +206,8 @@ TEST(Fp16, ObservedActivationsBeyondTheRangeStayFloat) {
 }
 
 TEST(Fp16, UnderflowIsCounted) {
-  ir::Model model = network(
-      "g (float[2,3] x, float[3,3] w_1) => (float[2,3] y) { y = MatMul(x, w_1) }");
+  ir::Model model =
+      network("g (float[2,3] x, float[3,3] w_1) => (float[2,3] y) { y = MatMul(x, w_1) }");
   ir::Tensor weight = *model.graph->find("w_1")->constant();
   weight.mutable_data<float>()[0] = 1e-12f;
   model.graph->find("w_1")->set_constant(weight);
@@ -211,9 +222,11 @@ TEST(Fp16, ResizeScalesAndAttributesThatHoldTypes) {
       u = Resize<mode = "nearest">(c, , s)
       n = Shape(u)
       z = ConstantOfShape(n)
-      y = Add(u, z) })"), Mode::kFp16, 55);
+      y = Add(u, z) })"),
+                           Mode::kFp16, 55);
   EXPECT_EQ(r.model.graph->find("s")->constant()->type(), ir::DataType::kFloat);
-  EXPECT_EQ(r.model.graph->find("z")->producer()->attr_tensor("value")->type(), ir::DataType::kFloat16);
+  EXPECT_EQ(r.model.graph->find("z")->producer()->attr_tensor("value")->type(),
+            ir::DataType::kFloat16);
   EXPECT_EQ(r.model.graph->find("n")->producer()->input(0)->producer()->op_type, "Resize");
 }
 
@@ -234,7 +247,8 @@ TEST(Fp16, SubgraphsAndBlockedTypesStayFloat) {
       m = MatMul(x, w_1)
       t = Tanh(m)
       y = If (c) <then_branch = a () => (float[2,3] o) { o = Abs(m) },
-                  else_branch = b () => (float[2,3] p) { p = Neg(t) }> })"), options, 50);
+                  else_branch = b () => (float[2,3] p) { p = Neg(t) }> })"),
+                             options, 50);
   EXPECT_EQ(decision(r.plan, "t"), "float");
   EXPECT_EQ(decision(r.plan, "y"), "float");
   EXPECT_EQ(decision(r.plan, "m"), "fp16");
@@ -264,14 +278,16 @@ TEST(Fp16, WhatIsQuantizedAlreadyKeepsItsTypes) {
 }
 
 TEST(WeightOnly, GroupedTransposedConvolutionHasOneScalePerInputChannel) {
-  const Result r = in_mode(network(
-      "g (float[1,32,4,4] x, float[32,1,3,3] w_1) => (float[1,32,6,6] y) "
-      "{ y = ConvTranspose<group = 32>(x, w_1) }"), Mode::kWeightOnly, 30);
+  const Result r =
+      in_mode(network("g (float[1,32,4,4] x, float[32,1,3,3] w_1) => (float[1,32,6,6] y) "
+                      "{ y = ConvTranspose<group = 32>(x, w_1) }"),
+              Mode::kWeightOnly, 30);
   EXPECT_EQ(r.plan.weights.at("w_1").axis, 0);
 }
 
 TEST(RelativePrecision, StopsAtTheNearestNonlinearity) {
-  const ir::Model model = network(R"(g (float[2,3] x, float[3,3] w_1, float[3,3] w_2) => (float[2,3] y)
+  const ir::Model model =
+      network(R"(g (float[2,3] x, float[3,3] w_1, float[3,3] w_2) => (float[2,3] y)
       { a = MatMul(x, w_1) r = Sigmoid(a) b = MatMul(r, w_2) y = Log(b) })");
   std::vector<std::string> names;
   const auto found = nodes_feeding_logarithms(*model.graph);

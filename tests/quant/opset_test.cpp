@@ -34,7 +34,8 @@ ir::Model raised(const std::string& graph, int64_t from, int64_t to = 13) {
 
 TEST(UpgradeOpset, SqueezeAndUnsqueezeTakeAxesAsOperand) {
   const ir::Model m = raised(R"(g (float[2,1,3] x) => (float[2,3,1] y) {
-      s = Squeeze<axes = [1]>(x) y = Unsqueeze<axes = [2]>(s) })", 11);
+      s = Squeeze<axes = [1]>(x) y = Unsqueeze<axes = [2]>(s) })",
+                             11);
   for (const ir::Node& node : m.graph->nodes()) {
     EXPECT_FALSE(node.has_attribute("axes"));
     EXPECT_NE(node.input(1), nullptr);
@@ -45,15 +46,19 @@ TEST(UpgradeOpset, SqueezeAndUnsqueezeTakeAxesAsOperand) {
 TEST(UpgradeOpset, ReduceSumAndSplit) {
   raised("g (float[2,3,4] x) => (float[2,1,4] y) { y = ReduceSum<axes = [1]>(x) }", 11);
   raised("g (float[2,3] x) => (float[1,1] y) { y = ReduceSum(x) }", 11);
-  raised("g (float[2,6] x) => (float[2,2] a, float[2,4] b) "
-         "{ a, b = Split<axis = 1, split = [2, 4]>(x) }", 11);
+  raised(
+      "g (float[2,6] x) => (float[2,2] a, float[2,4] b) "
+      "{ a, b = Split<axis = 1, split = [2, 4]>(x) }",
+      11);
   raised("g (float[2,6] x) => (float[2,3] a, float[2,3] b) { a, b = Split<axis = 1>(x) }", 11);
 }
 
 TEST(UpgradeOpset, SliceAndTopK) {
   raised("g (float[4,6] x) => (float[2,6] y) { y = Slice<starts = [1], ends = [3]>(x) }", 9);
-  raised("g (float[4,6] x) => (float[4,2] y) "
-         "{ y = Slice<axes = [1], starts = [-3], ends = [-1]>(x) }", 9);
+  raised(
+      "g (float[4,6] x) => (float[4,2] y) "
+      "{ y = Slice<axes = [1], starts = [-3], ends = [-1]>(x) }",
+      9);
   raised("g (float[4,6] x) => (float[4,2] y, int64[4,2] i) { y, i = TopK<k = 2, axis = 1>(x) }", 9);
 }
 
@@ -62,23 +67,29 @@ TEST(UpgradeOpset, ClipPadAndDropout) {
   const ir::Model open = raised("g (float[4] x) => (float[4] y) { y = Clip<min = 0.1>(x) }", 7);
   EXPECT_EQ(open.graph->first_node()->input(2), nullptr);
   raised("g (float[2,3] x) => (float[2,6] y) { y = Pad<pads = [0, 1, 0, 2], value = 0.5>(x) }", 8);
-  raised("g (float[2,3] x) => (float[2,5] y) { y = Pad<mode = \"reflect\", pads = [0, 1, 0, 1]>(x) }", 8);
+  raised(
+      "g (float[2,3] x) => (float[2,5] y) { y = Pad<mode = \"reflect\", pads = [0, 1, 0, 1]>(x) }",
+      8);
   raised("g (float[4] x) => (float[4] y) { y = Dropout<ratio = 0.3>(x) }", 7);
 }
 
 TEST(UpgradeOpset, UpsampleBecomesResizeWithItsOldCoordinates) {
   const ir::Model m = raised(R"(g (float[1,1,3,3] x) => (float[1,1,6,7] y) {
-      y = Upsample<mode = "nearest", scales = [1.0, 1.0, 2.0, 2.4]>(x) })", 7);
+      y = Upsample<mode = "nearest", scales = [1.0, 1.0, 2.0, 2.4]>(x) })",
+                             7);
   const ir::Node& resize = *m.graph->find("y")->producer();
   EXPECT_EQ(resize.op_type, "Resize");
   EXPECT_EQ(resize.attr_string("coordinate_transformation_mode", ""), "asymmetric");
   EXPECT_EQ(resize.attr_string("nearest_mode", ""), "floor");
   raised(R"(g (float[1,1,3,3] x) => (float[1,1,6,6] y) <float[4] s = {1, 1, 2, 2}>
-      { y = Upsample<mode = "nearest">(x, s) })", 9);
+      { y = Upsample<mode = "nearest">(x, s) })",
+         9);
   raised(R"(g (float[1,1,3,3] x) => (float[1,1,6,6] y) <float[4] s = {1, 1, 2, 2}>
-      { y = Resize<mode = "linear">(x, s) })", 10);
+      { y = Resize<mode = "linear">(x, s) })",
+         10);
   raised(R"(g (float[1,1,4,4] x) => (float[1,1,2,2] y) <float[4] s = {1, 1, 0.5, 0.5}>
-      { y = Resize<mode = "nearest">(x, s) })", 10);
+      { y = Resize<mode = "nearest">(x, s) })",
+         10);
 }
 
 TEST(UpgradeOpset, FlatteningSoftmaxIsMadeExplicitOnlyWhereItMatters) {
@@ -86,7 +97,8 @@ TEST(UpgradeOpset, FlatteningSoftmaxIsMadeExplicitOnlyWhereItMatters) {
   EXPECT_EQ(operators(flat).at("Reshape"), 1);
   EXPECT_EQ(operators(flat).at("Flatten"), 1);
   for (const char* op : {"Softmax", "LogSoftmax", "Hardmax"}) {
-    raised(std::string("g (float[2,3,4] x) => (float[2,3,4] y) { y = ") + op + "<axis = 1>(x) }", 11);
+    raised(std::string("g (float[2,3,4] x) => (float[2,3,4] y) { y = ") + op + "<axis = 1>(x) }",
+           11);
   }
   const ir::Model last =
       raised("g (float[2,3,4] x) => (float[2,3,4] y) { y = Softmax<axis = 2>(x) }", 11);
@@ -95,14 +107,17 @@ TEST(UpgradeOpset, FlatteningSoftmaxIsMadeExplicitOnlyWhereItMatters) {
       raised("g (float[2,3,1,1] x) => (float[2,3,1,1] y) { y = Softmax(x) }", 11);
   EXPECT_EQ(ones.graph->node_count(), 1u);
   EXPECT_EQ(ones.graph->first_node()->attr_int("axis", 0), 1);
-  raised("g (float[2,3,4] x) => (float[2,3,4] y, float[2,3,4] z) { y = Softmax<axis = 0>(x) z = Neg(y) }",
-         9);
+  raised(
+      "g (float[2,3,4] x) => (float[2,3,4] y, float[2,3,4] z) { y = Softmax<axis = 0>(x) z = "
+      "Neg(y) }",
+      9);
 }
 
 TEST(UpgradeOpset, BatchNormalizationLosesWhatInferenceDoesNotUse) {
   const ir::Model m = raised(R"(g (float[1,2,3] x, float[2] w_s, float[2] b_b, float[2] b_m)
       => (float[1,2,3] y) <float[2] v = {1, 2}> {
-      y = BatchNormalization<spatial = 1>(x, w_s, b_b, b_m, v) })", 7, 14);
+      y = BatchNormalization<spatial = 1>(x, w_s, b_b, b_m, v) })",
+                             7, 14);
   EXPECT_FALSE(m.graph->first_node()->has_attribute("spatial"));
 }
 
@@ -110,7 +125,8 @@ TEST(UpgradeOpset, SubgraphsAreRaisedToo) {
   const ir::Model m = raised(R"(g (float[2,1,3] x, bool c) => (float[2,3] y) {
       y = If (c) <then_branch = t () => (float[2,3] a) { a = Squeeze<axes = [1]>(x) },
                   else_branch = e () => (float[2,3] b) { n = Neg(x) b = Squeeze<axes = [1]>(n) }>
-      })", 11);
+      })",
+                             11);
   const ir::Graph& branch = *m.graph->first_node()->attr_graph("then_branch");
   EXPECT_NE(branch.first_node()->input(1), nullptr);
 }
@@ -122,7 +138,8 @@ TEST(UpgradeOpset, UnchangedOperatorsPassAllBoundaries) {
 }
 
 TEST(UpgradeOpset, RefusesWhatHasNoEquivalentAndNamesTheNode) {
-  const auto expect_unsupported = [](const std::string& graph, int64_t from, const std::string& name) {
+  const auto expect_unsupported = [](const std::string& graph, int64_t from,
+                                     const std::string& name) {
     ir::Model model = network(graph, from);
     try {
       upgrade_opset(model, 13);
@@ -134,9 +151,11 @@ TEST(UpgradeOpset, RefusesWhatHasNoEquivalentAndNamesTheNode) {
   };
   expect_unsupported(R"(g (float[1,2,3] x, float[2,3] w_s, float[2,3] b_b, float[2,3] b_m,
       float[2,3] b_v) => (float[1,2,3] norm) {
-      norm = BatchNormalization<spatial = 0>(x, w_s, b_b, b_m, b_v) })", 7, "norm");
+      norm = BatchNormalization<spatial = 0>(x, w_s, b_b, b_m, b_v) })",
+                     7, "norm");
   expect_unsupported("g (float[2] x) => (float[2] aff) { aff = Affine<alpha = 1.0>(x) }", 7, "aff");
-  expect_unsupported("g (float[2] x) => (float[2] y, float[2] mask) { y, mask = Dropout(x) }", 7, "y");
+  expect_unsupported("g (float[2] x) => (float[2] y, float[2] mask) { y, mask = Dropout(x) }", 7,
+                     "y");
   expect_unsupported("g (float[2] x) => (float[2] y) { y = Relu(x) }", 6, "6");
 }
 
@@ -147,9 +166,11 @@ TEST(UpgradeOpset, LeavesNewerModelsAlone) {
 }
 
 TEST(Prepare, InitializersThatAreInputsBecomeConstants) {
-  ir::Model model = network("g (float[2,4] x, float[4,3] k) => (float[2,3] y) { y = MatMul(x, k) }", 11);
+  ir::Model model =
+      network("g (float[2,4] x, float[4,3] k) => (float[2,3] y) { y = MatMul(x, k) }", 11);
   ir::Value& k = *model.graph->find("k");
-  model.graph->set_initializer(k, {ir::Tensor::of<float>({4, 3}, std::vector<float>(12, 0.5f)), {}, {}});
+  model.graph->set_initializer(
+      k, {ir::Tensor::of<float>({4, 3}, std::vector<float>(12, 0.5f)), {}, {}});
   model.ir_version = 3;
   prepare(model);
   ir::verify(model);

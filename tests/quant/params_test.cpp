@@ -47,8 +47,8 @@ TEST(ActivationParams, ZeroAndTinyRanges) {
   EXPECT_EQ(activation_params(0, 0), (QuantParams{DataType::kUint8, -1, {1.0f}, {0}}));
   const QuantParams tiny = activation_params(0, std::numeric_limits<float>::denorm_min());
   EXPECT_GE(tiny.scale[0], kSmallestActivationScale);
-  const QuantParams huge = activation_params(-std::numeric_limits<float>::max(),
-                                             std::numeric_limits<float>::max());
+  const QuantParams huge =
+      activation_params(-std::numeric_limits<float>::max(), std::numeric_limits<float>::max());
   EXPECT_TRUE(std::isfinite(huge.scale[0]));
 }
 

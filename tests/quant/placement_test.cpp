@@ -90,7 +90,8 @@ TEST(Placement, ClipIsAbsorbedWhenZeroLiesWithinItsBounds) {
 
 TEST(Placement, OtherActivationsLeaveTheConvItsOwnPair) {
   const Plan plan = static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1)
-      => (float[1,3,4,4] y) { c = Conv(x, w_1) h = HardSwish(c) y = Conv(h, w_1) })", 14));
+      => (float[1,3,4,4] y) { c = Conv(x, w_1) h = HardSwish(c) y = Conv(h, w_1) })",
+                                        14));
   EXPECT_EQ(decision(plan, "h"), "float");
   EXPECT_TRUE(plan.activations.contains("c"));
   EXPECT_TRUE(plan.activations.contains("h"));
@@ -106,8 +107,11 @@ TEST(Placement, SiluIsTwoIntegerOperatorsWithTheNaturalSigmoidScale) {
 
 TEST(Placement, NoCodesWhereEveryReaderIsFlat) {
   const auto planned = [](const std::string& tail) {
-    const ir::Model model = network("g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { "
-                                    "c = Conv(x, w_1) " + tail + " }", 14);
+    const ir::Model model = network(
+        "g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) { "
+        "c = Conv(x, w_1) " +
+            tail + " }",
+        14);
     calib::CalibrationTable table = test::ranges(model);
     table.tensors.at("c") = {-40.0f, 20.0f, 1};
     const QuantParams p = make_plan(model, &table, {}).activations.at("c");
@@ -136,9 +140,9 @@ TEST(Placement, MoversShareTheirSourcesParameters) {
 }
 
 TEST(Placement, LastProductKeepsItsFloatOutputAndHasAnInt32Bias) {
-  const Plan plan = static_plan(network(
-      "g (float[2,32] x, float[32,20] w_1, float[20] b_1) => (float[2,20] y) "
-      "{ y = Gemm(x, w_1, b_1) }"));
+  const Plan plan =
+      static_plan(network("g (float[2,32] x, float[32,20] w_1, float[20] b_1) => (float[2,20] y) "
+                          "{ y = Gemm(x, w_1, b_1) }"));
   EXPECT_EQ(decision(plan, "y"), "quantize");
   EXPECT_FALSE(plan.activations.contains("y"));
   EXPECT_TRUE(plan.biases.contains("b_1"));
@@ -169,7 +173,8 @@ TEST(Placement, ArithmeticPaysOnlyBetweenIntegers) {
 }
 
 TEST(Placement, ConstantOperandsOfArithmeticAreStoredAsUint8) {
-  const Plan plan = static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[1,3,1,1] w_s)
+  const Plan plan =
+      static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[1,3,1,1] w_s)
       => (float[1,3,4,4] y) { c = Conv(x, w_1) m = Mul(c, w_s) y = Conv(m, w_1) })"));
   EXPECT_EQ(decision(plan, "m"), "quantize");
   EXPECT_EQ(plan.weights.at("w_s").type, ir::DataType::kUint8);
@@ -212,7 +217,8 @@ TEST(Placement, WhatFeedsALogarithmStaysFloat) {
 }
 
 TEST(Placement, ExclusionsByNameAndType) {
-  const ir::Model model = network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) {
+  const ir::Model model =
+      network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) {
       head_a = Conv(x, w_1) r = Relu(head_a) y = Conv(r, w_1) })");
   PlanOptions by_name;
   by_name.exclude_nodes = {"head_*"};
@@ -227,8 +233,8 @@ TEST(Placement, ExclusionsByNameAndType) {
 }
 
 TEST(Placement, RunTimeWeightsAndUncalibratedInputsStayFloat) {
-  const ir::Model model = network(
-      "g (float[1,3,4,4] x, float[3,3,1,1] k) => (float[1,3,4,4] y) { y = Conv(x, k) }");
+  const ir::Model model =
+      network("g (float[1,3,4,4] x, float[3,3,1,1] k) => (float[1,3,4,4] y) { y = Conv(x, k) }");
   EXPECT_EQ(decision(static_plan(model), "y"), "float");
   const ir::Model constant = network(
       "g (float[1,3,4,4] x, float[3,3,1,1] w_k) => (float[1,3,4,4] y) { y = Conv(x, w_k) }");
@@ -240,7 +246,8 @@ TEST(Placement, RunTimeWeightsAndUncalibratedInputsStayFloat) {
 }
 
 TEST(Placement, OnlyTheRangeAfterTheClampIsNeeded) {
-  const ir::Model model = network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) {
+  const ir::Model model =
+      network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1) => (float[1,3,4,4] y) {
       c = Conv(x, w_1) s = Add(c, c) r = Relu(s) d = Conv(r, w_1) q = Relu(d) y = Conv(q, w_1) })");
   calib::CalibrationTable table = test::ranges(model);
   table.tensors.erase("s");
@@ -274,7 +281,8 @@ TEST(Placement, BiasThatWouldOverflowRaisesTheWeightScaleAndWarns) {
 }
 
 TEST(Placement, SharedBiasIsStoredOncePerScale) {
-  const Plan plan = static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[3,3,1,1] w_2,
+  const Plan plan =
+      static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[3,3,1,1] w_2,
       float[3] b_1) => (float[1,3,4,4] y) { c = Conv(x, w_1, b_1) y = Conv(c, w_2, b_1) })"));
   EXPECT_TRUE(plan.biases.contains("b_1"));
   EXPECT_TRUE(plan.biases.contains("b_1@y"));
@@ -306,8 +314,7 @@ TEST(Placement, BiasOfAProductWithKnownRowsIsItsInt32Bias) {
 }
 
 TEST(MakePlan, StaticModeWithoutATableIsAUsageError) {
-  const ir::Model model =
-      network("g (float[2] x) => (float[2] y) { y = Relu(x) }");
+  const ir::Model model = network("g (float[2] x) => (float[2] y) { y = Relu(x) }");
   try {
     make_plan(model, nullptr, {});
     FAIL();

@@ -39,7 +39,8 @@ ir::Model network(const std::string& graph, int64_t opset) {
     if (name.rfind("w_", 0) != 0 && name.rfind("b_", 0) != 0) continue;
     ir::Value& constant =
         model.graph->add_constant(name + "_made", random_tensor(dims_of(*v), generator));
-    if (!model.graph->replace_all_uses(*v, constant)) throw std::runtime_error("weight is an output");
+    if (!model.graph->replace_all_uses(*v, constant))
+      throw std::runtime_error("weight is an output");
     model.graph->erase_value(*v);
     model.graph->rename(constant, name);
   }
@@ -83,8 +84,7 @@ std::vector<ir::Tensor> run(const ir::Model& model, const interp::Feeds& feeds) 
 calib::CalibrationTable ranges(const ir::Model& model, int runs) {
   std::vector<std::string> names;
   for (const ir::Value* v : model.graph->values()) {
-    if (!v->has_initializer() && v->type.is_tensor() &&
-        v->type.element == ir::DataType::kFloat) {
+    if (!v->has_initializer() && v->type.is_tensor() && v->type.element == ir::DataType::kFloat) {
       names.push_back(v->name());
     }
   }
@@ -119,7 +119,9 @@ NodePlan entry(const Plan& plan, const std::string& node) {
   return {};
 }
 
-std::string decision(const Plan& plan, const std::string& node) { return entry(plan, node).decision; }
+std::string decision(const Plan& plan, const std::string& node) {
+  return entry(plan, node).decision;
+}
 
 std::map<std::string, int> operators(const ir::Model& model) {
   std::map<std::string, int> counts;
@@ -129,9 +131,11 @@ std::map<std::string, int> operators(const ir::Model& model) {
 
 std::string signature(const ir::Model& model) {
   std::string text;
-  for (const ir::Value* v : model.graph->inputs()) text += v->name() + " " + to_string(v->type) + "; ";
+  for (const ir::Value* v : model.graph->inputs())
+    text += v->name() + " " + to_string(v->type) + "; ";
   text += "-> ";
-  for (const ir::Value* v : model.graph->outputs()) text += v->name() + " " + to_string(v->type) + "; ";
+  for (const ir::Value* v : model.graph->outputs())
+    text += v->name() + " " + to_string(v->type) + "; ";
   return text;
 }
 
