@@ -46,7 +46,8 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
   executor.observe(options.names.empty() ? values_to_observe(*model.graph) : options.names,
-                   [&table](const std::string& name, const ir::Tensor& tensor) {
+                   [&table](const std::string& name, interp::Observed& value) {
+                     const ir::Tensor tensor = value.unordered();
                      if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
                      merge_range(table.tensors[name], scan_range(tensor));
                    });

@@ -4,7 +4,9 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <mutex>
 
+#include "interp/parallel.h"
 #include "ir/error.h"
 #include "ir/float16.h"
 
@@ -135,17 +137,14 @@ Widen widen_of(ir::DataType type) {
   }
 }
 
-}  // namespace
-
-TensorRange scan_range(const ir::Tensor& tensor) {
-  TensorRange range;
-  const auto total = static_cast<size_t>(tensor.size());
+// Adds elements [first, last).
+void scan_elements(const ir::Tensor& tensor, size_t first, size_t last, TensorRange& range) {
   const bool direct = tensor.type() == ir::DataType::kFloat;
   const Widen widen_type = widen_of(tensor.type());
-  const size_t width = total == 0 ? 0 : tensor.byte_size() / total;
+  const size_t width = tensor.byte_size() / static_cast<size_t>(tensor.size());
   std::array<float, kBlock> block;
-  for (size_t begin = 0; begin < total; begin += kBlock) {
-    const size_t count = std::min(kBlock, total - begin);
+  for (size_t begin = first; begin < last; begin += kBlock) {
+    const size_t count = std::min(kBlock, last - begin);
     if (direct) {
       scan_block(tensor.data<float>().data() + begin, count, range);
       continue;
@@ -160,6 +159,19 @@ TensorRange scan_range(const ir::Tensor& tensor) {
     }
     scan_block(block.data(), count, range);
   }
+}
+
+}  // namespace
+
+TensorRange scan_range(const ir::Tensor& tensor) {
+  TensorRange range;
+  std::mutex merging;
+  interp::for_chunks(tensor.size(), [&](int64_t first, int64_t last) {
+    TensorRange part;
+    scan_elements(tensor, static_cast<size_t>(first), static_cast<size_t>(last), part);
+    const std::lock_guard<std::mutex> lock(merging);
+    merge_range(range, part);
+  });
   return range;
 }
 

@@ -41,6 +41,24 @@ void keep_freed_memory() {
 #endif
 }
 
+class ObservedSlot : public Observed {
+ public:
+  explicit ObservedSlot(Slot& slot) : slot_(slot) {}
+  const ir::Tensor& tensor() override { return slot_.plain().tensor; }
+  ir::Tensor unordered() override {
+    const Blocked* blocked = slot_.blocked.get();
+    const bool as_stored =
+        !slot_.value.is_tensor() && blocked != nullptr && !is_padded(blocked->desc);
+    if (as_stored) {
+      return ir::Tensor(blocked->type, {ir::element_count(blocked->dims())}, blocked->buffer);
+    }
+    return tensor().reshaped({tensor().size()});
+  }
+
+ private:
+  Slot& slot_;
+};
+
 bool calls_functions(const ir::Model& model) {
   bool found = false;
   if (model.functions.empty()) return false;
@@ -91,27 +109,28 @@ struct Executor::Impl {
     if (changed) make();
   }
 
-  // Reports constants and fed values; the settings then make the run report computed ones.
-  void start_watching(const std::vector<ops::RuntimeValue>& inputs, RunSettings& settings) const {
+  void show(const std::string& name, Slot& slot) const {
+    if (slot.blocked == nullptr && !slot.value.is_tensor()) return;
+    ObservedSlot value(slot);
+    observer(name, value);
+  }
+
+  // Shows constants; the settings then make the run show fed and computed values.
+  void start_watching(RunSettings& settings) const {
     if (plan->watches.empty() || !observer) return;
     std::unordered_map<uint32_t, const std::string*> names;
     for (const Watch& watch : plan->watches) {
       if (watch.constant == nullptr) {
         names.emplace(watch.slot, &watch.name);
         settings.watched_slots.insert(watch.slot);
-      } else if (watch.constant->is_tensor()) {
-        observer(watch.name, watch.constant->tensor);
+      } else {
+        Slot constant{*watch.constant, nullptr};
+        show(watch.name, constant);
       }
     }
-    settings.on_stored = [this, names = std::move(names)](uint32_t slot, const ir::Tensor& tensor) {
-      observer(*names.at(slot), tensor);
+    settings.on_stored = [this, names = std::move(names)](uint32_t slot, Slot& stored) {
+      show(*names.at(slot), stored);
     };
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const uint32_t slot = plan->main.inputs[i];
-      if (inputs[i].is_tensor() && settings.watched(slot)) {
-        settings.on_stored(slot, inputs[i].tensor);
-      }
-    }
   }
 };
 
@@ -127,7 +146,7 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
       bind_feeds(*impl_->model->graph, feeds, impl_->plan->defaults);
   RunSettings settings;
   settings.iteration_limit = impl_->options.iteration_limit;
-  impl_->start_watching(inputs, settings);
+  impl_->start_watching(settings);
   return run_graph(impl_->plan->main, nullptr, std::move(inputs), settings);
 }
 

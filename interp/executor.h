@@ -21,8 +21,19 @@ struct ExecutorOptions {
 // By graph input name. Inputs with an initializer may be left out.
 using Feeds = std::map<std::string, ops::RuntimeValue>;
 
-// Called with each observed value right after it is computed (or fed). The tensor may be kept.
-using Observer = std::function<void(const std::string& name, const ir::Tensor& tensor)>;
+// A tensor of the main graph, shown right after it was computed or fed. Valid during the call that
+// it is given to; tensors taken from it may be kept.
+class Observed {
+ public:
+  virtual ~Observed() = default;
+  virtual const ir::Tensor& tensor() = 0;
+  // The same elements along one axis, in the order in which they lie in memory. Costs less than
+  // tensor() where that is not row-major.
+  virtual ir::Tensor unordered() = 0;
+};
+
+// Called with each observed tensor.
+using Observer = std::function<void(const std::string& name, Observed& value)>;
 
 // A model prepared for repeated execution: kernels chosen, weights packed on first use. The model
 // must outlive the executor and must not change meanwhile. Not thread safe; one per thread.

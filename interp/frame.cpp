@@ -127,9 +127,7 @@ void run_step(const Step& step, Frame& frame, const RunSettings& settings) {
 void report(const Step& step, Frame& frame, const RunSettings& settings) {
   for (const Member& member : step.members) {
     for (const uint32_t slot : member.outputs) {
-      if (slot == kNoSlot || !settings.watched(slot)) continue;
-      const ops::RuntimeValue& value = frame.slots[slot].plain();
-      if (value.is_tensor()) settings.on_stored(slot, value.tensor);
+      if (slot != kNoSlot && settings.watched(slot)) settings.on_stored(slot, frame.slots[slot]);
     }
   }
 }
@@ -145,7 +143,9 @@ std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, Frame* outer,
   }
   Frame frame{&plan, outer, std::vector<Slot>(plan.slot_count)};
   for (size_t i = 0; i < inputs.size(); ++i) {
-    frame.slots[plan.inputs[i]].value = std::move(inputs[i]);
+    const uint32_t slot = plan.inputs[i];
+    frame.slots[slot].value = std::move(inputs[i]);
+    if (settings.watched(slot)) settings.on_stored(slot, frame.slots[slot]);
   }
   inputs.clear();
   for (const Step& step : plan.steps) {

@@ -12,9 +12,9 @@ namespace fettle::interp {
 // What a run needs besides the plan.
 struct RunSettings {
   int64_t iteration_limit = 0;
-  // Slots of the main graph that are observed, and what is called with each tensor stored there;
-  // null and empty when nobody watches.
-  std::function<void(uint32_t slot, const ir::Tensor& tensor)> on_stored;
+  // Slots of the main graph that are observed, and what is called when one of them is filled; null
+  // and empty when nobody watches.
+  std::function<void(uint32_t slot, Slot& stored)> on_stored;
   std::unordered_set<uint32_t> watched_slots;
   bool watched(uint32_t slot) const { return watched_slots.contains(slot); }
 };

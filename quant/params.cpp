@@ -5,34 +5,11 @@
 #include <limits>
 
 #include "ir/error.h"
+#include "quant/channel_loops.h"
 
 namespace fettle::quant {
 
 namespace {
-
-// Layout of a tensor seen from one axis: element i belongs to channel (i / inner) % channels.
-struct ChannelView {
-  int64_t channels = 1;
-  int64_t inner = 1;
-};
-
-ChannelView channel_view(const ir::Tensor& tensor, int64_t axis) {
-  ChannelView view;
-  if (axis < 0) {
-    view.inner = std::max<int64_t>(tensor.size(), 1);
-    return view;
-  }
-  if (axis >= static_cast<int64_t>(tensor.rank())) {
-    fail(ErrorCode::kBadInput,
-         "quantization axis {} of a tensor of shape {}; expected less than {}", axis,
-         ir::to_string(tensor.dims()), tensor.rank());
-  }
-  view.channels = tensor.dim(static_cast<size_t>(axis));
-  for (size_t d = static_cast<size_t>(axis) + 1; d < tensor.rank(); ++d)
-    view.inner *= tensor.dim(d);
-  view.inner = std::max<int64_t>(view.inner, 1);
-  return view;
-}
 
 // Half to even, whatever the floating point environment says.
 double round_half_even(double value) {
@@ -69,27 +46,28 @@ void require_matching(const QuantParams& params, const ChannelView& view) {
   }
 }
 
-template <typename T, typename Code>
-ir::Tensor map_elements(const ir::Tensor& values, const ChannelView& view, Code&& code) {
-  ir::Tensor out(ir::DataTypeOf<T>::value, values.dims());
-  const std::span<const float> in = values.data<float>();
-  const std::span<T> to = out.mutable_data<T>();
-  int64_t channel = 0;
-  for (size_t i = 0; i < in.size();) {
-    const size_t end = std::min(in.size(), i + static_cast<size_t>(view.inner));
-    for (; i < end; ++i) to[i] = static_cast<T>(code(in[i], static_cast<size_t>(channel)));
-    channel = channel + 1 == view.channels ? 0 : channel + 1;
-  }
+// int8 or uint8 codes.
+ir::Tensor quantize_bytes(const ir::Tensor& values, const QuantParams& params,
+                          const ChannelView& view, ops::QuantRange range) {
+  ir::Tensor out(params.type, values.dims());
+  quantize_channels(values.data<float>(), view, params.scale, params.zero_point, range,
+                    reinterpret_cast<uint8_t*>(out.mutable_bytes()));
   return out;
 }
 
-template <typename T>
-ir::Tensor quantize_narrow(const ir::Tensor& values, const QuantParams& p, const ChannelView& view,
-                           CodeRange range) {
-  return map_elements<T>(values, view, [&](float x, size_t c) {
-    const double q = round_half_even(static_cast<double>(x / p.scale[c])) + p.zero_point[c];
-    return static_cast<int32_t>(std::clamp<double>(q, range.low, range.high));
-  });
+ir::Tensor quantize_bias(const ir::Tensor& values, const QuantParams& params,
+                         const ChannelView& view) {
+  ir::Tensor out(ir::DataType::kInt32, values.dims());
+  const std::span<const float> in = values.data<float>();
+  const std::span<int32_t> to = out.mutable_data<int32_t>();
+  for (size_t i = 0; i < in.size(); ++i) {
+    const int64_t c = static_cast<int64_t>(i) / view.inner % view.channels;
+    const double q =
+        round_half_even(static_cast<double>(in[i]) / params.scale[static_cast<size_t>(c)]);
+    to[i] = static_cast<int32_t>(std::clamp<double>(q, std::numeric_limits<int32_t>::min(),
+                                                    std::numeric_limits<int32_t>::max()));
+  }
+  return out;
 }
 
 }  // namespace
@@ -121,16 +99,9 @@ QuantParams unit_interval_params() {
 QuantParams weight_params(const ir::Tensor& weight, int64_t axis, bool reduce_range) {
   require_float(weight);
   const ChannelView view = channel_view(weight, axis);
-  std::vector<float> largest(static_cast<size_t>(view.channels), 0.0f);
-  const std::span<const float> w = weight.data<float>();
-  size_t channel = 0;
-  for (size_t i = 0; i < w.size();) {
-    const size_t end = std::min(w.size(), i + static_cast<size_t>(view.inner));
-    for (; i < end; ++i) {
-      if (!std::isfinite(w[i])) fail(ErrorCode::kBadInput, "a weight to quantize holds {}", w[i]);
-      largest[channel] = std::max(largest[channel], std::fabs(w[i]));
-    }
-    channel = channel + 1 == largest.size() ? 0 : channel + 1;
+  const std::vector<float> largest = largest_magnitudes(weight.data<float>(), view);
+  for (const float m : largest) {
+    if (!std::isfinite(m)) fail(ErrorCode::kBadInput, "a weight to quantize holds {}", m);
   }
   weight.release_pages();
   const float overall = largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
@@ -207,17 +178,12 @@ ir::Tensor quantize_values(const ir::Tensor& values, const QuantParams& params) 
     case ir::DataType::kInt8: {
       const bool symmetric = std::all_of(params.zero_point.begin(), params.zero_point.end(),
                                          [](int32_t z) { return z == 0; });
-      const CodeRange range = symmetric ? CodeRange{-127, 127} : CodeRange{-128, 127};
-      return spill_if_large(quantize_narrow<int8_t>(values, params, view, range));
+      return quantize_bytes(values, params, view, {symmetric ? -127 : -128, 127});
     }
     case ir::DataType::kUint8:
-      return spill_if_large(quantize_narrow<uint8_t>(values, params, view, {0, 255}));
+      return quantize_bytes(values, params, view, {0, 255});
     case ir::DataType::kInt32:
-      return spill_if_large(map_elements<int32_t>(values, view, [&](float x, size_t c) {
-        const double q = round_half_even(static_cast<double>(x) / params.scale[c]);
-        return std::clamp<double>(q, std::numeric_limits<int32_t>::min(),
-                                  std::numeric_limits<int32_t>::max());
-      }));
+      return quantize_bias(values, params, view);
     default:
       fail(ErrorCode::kUnsupported, "quantization to {}; expected int8, uint8 or int32",
            ir::data_type_name(params.type));
@@ -227,7 +193,7 @@ ir::Tensor quantize_values(const ir::Tensor& values, const QuantParams& params) 
 }  // namespace
 
 ir::Tensor quantize_tensor(const ir::Tensor& values, const QuantParams& params) {
-  ir::Tensor quantized = quantize_values(values, params);
+  ir::Tensor quantized = spill_if_large(quantize_values(values, params));
   values.release_pages();
   return quantized;
 }

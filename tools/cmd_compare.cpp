@@ -77,10 +77,11 @@ struct Comparison {
       reference_names.push_back(pair.reference);
       other_names.push_back(pair.other);
     }
-    reference_.observe(reference_names, [this](const std::string& name, const ir::Tensor& t) {
-      seen_[name] = t;
+    reference_.observe(reference_names, [this](const std::string& name, interp::Observed& value) {
+      seen_[name] = value.tensor();
     });
-    other_.observe(other_names, [this](const std::string& name, const ir::Tensor& t) {
+    other_.observe(other_names, [this](const std::string& name, interp::Observed& value) {
+      const ir::Tensor& t = value.tensor();
       for (const size_t i : index_[name]) {
         const auto it = seen_.find(reference_of_[i]);
         if (it == seen_.end() || it->second.dims() != t.dims()) continue;

@@ -170,9 +170,12 @@ TEST(Executor, ObserversSeeInputsConstantsAndFusedValues) {
     })");
   for (const bool exact : {false, true}) {
     Executor executor(with_weights, {.exact = exact});
-    std::map<std::string, Tensor> seen;
+    std::map<std::string, Tensor> seen, unordered;
     executor.observe({"x", "y", "z"},
-                     [&](const std::string& name, const Tensor& t) { seen[name] = t; });
+                     [&](const std::string& name, Observed& value) {
+                       seen[name] = value.tensor();
+                       unordered[name] = value.unordered();
+                     });
     const Feeds feeds = test::random_feeds(with_weights, 3);
     const auto out = executor.run(feeds);
     ASSERT_EQ(seen.size(), 3u);
@@ -181,6 +184,14 @@ TEST(Executor, ObserversSeeInputsConstantsAndFusedValues) {
     bool negative = false;
     for (const float v : seen["y"].data<float>()) negative = negative || v < 0;
     EXPECT_TRUE(negative) << "the value before Relu must be seen";
+    for (const auto& [name, tensor] : seen) {
+      const auto sorted = [](const Tensor& t) {
+        std::vector<float> values(t.data<float>().begin(), t.data<float>().end());
+        std::sort(values.begin(), values.end());
+        return values;
+      };
+      EXPECT_EQ(sorted(tensor), sorted(unordered.at(name))) << name;
+    }
   }
 }
 

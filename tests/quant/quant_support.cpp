@@ -92,9 +92,9 @@ calib::CalibrationTable ranges(const ir::Model& model, int runs) {
   interp::ExecutorOptions options;
   options.exact = true;
   interp::Executor executor(model, options);
-  executor.observe(names, [&](const std::string& name, const ir::Tensor& tensor) {
+  executor.observe(names, [&](const std::string& name, interp::Observed& value) {
     calib::TensorRange& range = table.tensors[name];
-    for (const float x : tensor.data<float>()) {
+    for (const float x : value.tensor().data<float>()) {
       range.min = range.count == 0 ? x : std::min(range.min, x);
       range.max = range.count == 0 ? x : std::max(range.max, x);
       ++range.count;
