@@ -4,9 +4,11 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <mutex>
 
 #include "interp/parallel.h"
+#include "interp/simd.h"
 #include "ir/error.h"
 #include "ir/float16.h"
 
@@ -14,75 +16,36 @@ namespace fettle::calib {
 namespace {
 
 constexpr size_t kBlock = 4096;
-constexpr uint32_t kExponent = 0x7f800000u;  // all ones: NaN or infinity
-
-// Vectors of the size that every x86-64 and ARMv8 has. Loops over them compile to vector
-// instructions at any level of optimization.
-constexpr size_t kLanes = 4;
-using Floats [[gnu::vector_size(4 * kLanes)]] = float;
-using Words [[gnu::vector_size(4 * kLanes)]] = int32_t;
-
-template <typename Vector>
-Vector load(const float* x) {
-  Vector v;
-  std::memcpy(&v, x, sizeof(v));
-  return v;
+// Maps the bits of floats to integers of the same order, NaN beyond the infinities, and back.
+constexpr int32_t ordered(int32_t bits) {
+  return bits ^ ((bits >> 31) & 0x7fffffff);
 }
+constexpr int32_t kInfinity = 0x7f800000;
+constexpr int32_t kMinusInfinity = ~0x7f800000;
 
 bool is_finite(float x) {
-  return (std::bit_cast<uint32_t>(x) & kExponent) != kExponent;
-}
-
-bool all_finite(const float* x, size_t count) {
-  Words found{};
-  size_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    found |=
-        (load<Words>(x + i) & static_cast<int32_t>(kExponent)) == static_cast<int32_t>(kExponent);
-  }
-  bool finite = true;
-  for (size_t lane = 0; lane < kLanes; ++lane) finite &= found[lane] == 0;
-  for (; i < count; ++i) finite &= is_finite(x[i]);
-  return finite;
+  const int32_t value = ordered(std::bit_cast<int32_t>(x));
+  return value < kInfinity && value > kMinusInfinity;
 }
 
 struct Extremes {
-  float low;
-  float high;
-  void add(float x) {
-    low = x < low ? x : low;
-    high = x > high ? x : high;
-  }
+  int32_t low;
+  int32_t high;
+  bool finite() const { return high < kInfinity && low > kMinusInfinity; }
 };
 
-// Extremes of vectors, lane by lane; two of them hide the latency of comparing.
-struct LaneExtremes {
-  Floats low;
-  Floats high;
-  void add(Floats x) {
-    low = x < low ? x : low;
-    high = x > high ? x : high;
-  }
-};
-
-// Requires count >= 1 and finite elements.
+// Ordered extremes; requires count >= 1.
+FETTLE_VECTORIZED
 Extremes extremes_of(const float* x, size_t count) {
-  Extremes result{x[0], x[0]};
-  const Floats first{x[0], x[0], x[0], x[0]};
-  LaneExtremes even{first, first}, odd{first, first};
-  size_t i = 0;
-  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    even.add(load<Floats>(x + i));
-    odd.add(load<Floats>(x + i + kLanes));
+  int32_t low = std::numeric_limits<int32_t>::max();
+  int32_t high = std::numeric_limits<int32_t>::min();
+#pragma omp simd reduction(min : low) reduction(max : high)
+  for (size_t i = 0; i < count; ++i) {
+    const int32_t value = ordered(std::bit_cast<int32_t>(x[i]));
+    low = value < low ? value : low;
+    high = value > high ? value : high;
   }
-  even.add(odd.low);
-  even.add(odd.high);
-  for (size_t lane = 0; lane < kLanes; ++lane) {
-    result.add(even.low[lane]);
-    result.add(even.high[lane]);
-  }
-  for (; i < count; ++i) result.add(x[i]);
-  return result;
+  return {low, high};
 }
 
 // Moves the finite elements to the front; returns their number.
@@ -94,21 +57,21 @@ size_t keep_finite(const float* x, size_t count, float* out) {
   return kept;
 }
 
-// Adds up to kBlock elements.
+// Adds 1 to kBlock elements.
 void scan_block(const float* x, size_t count, TensorRange& range) {
-  std::array<float, kBlock> kept;
+  Extremes extremes = extremes_of(x, count);
   size_t finite = count;
-  if (!all_finite(x, count)) {
+  if (!extremes.finite()) {
+    std::array<float, kBlock> kept;
     finite = keep_finite(x, count, kept.data());
-    x = kept.data();
+    if (finite > 0) extremes = extremes_of(kept.data(), finite);
   }
   TensorRange block;
   block.count = static_cast<int64_t>(finite);
   block.non_finite = static_cast<int64_t>(count - finite);
   if (finite > 0) {
-    const Extremes extremes = extremes_of(x, finite);
-    block.min = extremes.low + 0.0f;  // -0 becomes 0
-    block.max = extremes.high + 0.0f;
+    block.min = std::bit_cast<float>(ordered(extremes.low)) + 0.0f;  // -0 becomes 0
+    block.max = std::bit_cast<float>(ordered(extremes.high)) + 0.0f;
   }
   merge_range(range, block);
 }

@@ -116,7 +116,7 @@ void* scratch(size_t size) {
   thread_local std::shared_ptr<ir::Buffer> buffer;
   if (buffer == nullptr || buffer->size() < size) {
     buffer.reset();
-    buffer = ir::Buffer::allocate(size);
+    buffer = ir::Buffer::allocate_pages(size);
   }
   return buffer->mutable_data();
 }

@@ -29,13 +29,12 @@ class ThreadCount {
   int before_;
 };
 
-// Keeps freed activations in the heap instead of returning them to the system after every node:
-// mapping and clearing pages again costs as much as computing small layers.
+// Keeps the memory of freed small values in the heap instead of returning it to the system after
+// every node; large ones are recycled by ir/page_pool.h.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   static const bool done = [] {
-    constexpr int kMost = 256 << 20;
-    return mallopt(M_MMAP_THRESHOLD, kMost / 8) != 0 && mallopt(M_TRIM_THRESHOLD, kMost) != 0;
+    return mallopt(M_MMAP_THRESHOLD, 4 << 20) != 0 && mallopt(M_TRIM_THRESHOLD, 16 << 20) != 0;
   }();
   (void)done;
 #endif

@@ -9,7 +9,7 @@ dnnl::memory PackedWeights::get(const ir::Tensor& source, const dnnl::memory::de
     return memory_of(packed_.desc, packed_.buffer->data());
   }
   packed_ = {};
-  Blocked fresh = allocate_blocked(wanted, source.type());
+  Blocked fresh{wanted, ir::Buffer::allocate_pages(wanted.get_size()), source.type()};
   reorder(memory_of(plain, source), memory_of(wanted, fresh.buffer->mutable_data()));
   if (constant) source.buffer()->release_pages();
   packed_ = std::move(fresh);

@@ -4,14 +4,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 
 #include "ir/error.h"
+#include "ir/page_pool.h"
 
 namespace fettle::ir {
 namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kPooling = false;  // the sanitizer watches the heap only
+#else
+constexpr bool kPooling = true;
+#endif
 
 size_t default_limit() {
   const long pages = sysconf(_SC_PHYS_PAGES);
@@ -63,25 +71,50 @@ void require_memory(size_t bytes) {
   }
 }
 
-std::shared_ptr<Buffer> Buffer::allocate(size_t size) {
-  require_memory(size);
+// Counts `size` bytes at `data`, which the caller has just got.
+std::shared_ptr<Buffer> Buffer::of_memory(Origin origin, std::byte* data, size_t size) {
+  if (data == nullptr) fail(ErrorCode::kLimit, "cannot allocate {} bytes", size);
   std::shared_ptr<Buffer> buffer(new Buffer());
-  const size_t rounded = (size + 63) / 64 * 64;
-  buffer->data_ = static_cast<std::byte*>(std::aligned_alloc(64, rounded == 0 ? 64 : rounded));
-  if (buffer->data_ == nullptr) fail(ErrorCode::kLimit, "cannot allocate {} bytes", size);
+  buffer->origin_ = origin;
+  buffer->data_ = data;
   buffer->size_ = size;
   count_up(size);
   return buffer;
 }
 
+std::shared_ptr<Buffer> Buffer::allocate(size_t size) {
+  require_memory(size);
+  if (kPooling && size >= kPooledBytes) {
+    const PageBlock block = acquire_pages(size);
+    auto buffer = of_memory(Origin::kPool, static_cast<std::byte*>(block.address), size);
+    buffer->mapping_ = block.address;
+    buffer->mapping_size_ = block.size;
+    return buffer;
+  }
+  const size_t rounded = std::max<size_t>((size + 63) / 64 * 64, 64);
+  return of_memory(Origin::kHeap, static_cast<std::byte*>(std::aligned_alloc(64, rounded)), size);
+}
+
+std::shared_ptr<Buffer> Buffer::allocate_pages(size_t size) {
+  if (size < kPooledBytes) return allocate(size);
+  require_memory(size);
+  void* pages = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) pages = nullptr;
+  auto buffer = of_memory(Origin::kPages, static_cast<std::byte*>(pages), size);
+  buffer->mapping_ = pages;
+  buffer->mapping_size_ = size;
+  return buffer;
+}
+
 std::shared_ptr<Buffer> Buffer::map(int fd, uint64_t offset, size_t size) {
-  std::shared_ptr<Buffer> buffer(new Buffer());
   if (size == 0) return allocate(0);
   const auto page = static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
   const uint64_t start = offset / page * page;
   const size_t length = size + static_cast<size_t>(offset - start);
   void* mapping = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, fd, static_cast<off_t>(start));
   if (mapping == MAP_FAILED) fail(ErrorCode::kBadInput, "cannot map {} bytes of the file", size);
+  std::shared_ptr<Buffer> buffer(new Buffer());
+  buffer->origin_ = Origin::kFile;
   buffer->mapping_ = mapping;
   buffer->mapping_size_ = length;
   buffer->data_ = static_cast<std::byte*>(mapping) + (offset - start);
@@ -103,11 +136,18 @@ std::shared_ptr<Buffer> Buffer::spill(const void* bytes, size_t size) {
 }
 
 Buffer::~Buffer() {
-  if (mapping_ != nullptr) {
-    munmap(mapping_, mapping_size_);
-  } else if (data_ != nullptr) {
-    std::free(data_);
-    g_in_use.fetch_sub(size_);
+  if (writable()) g_in_use.fetch_sub(size_);
+  switch (origin_) {
+    case Origin::kHeap:
+      std::free(data_);
+      break;
+    case Origin::kPool:
+      recycle_pages({mapping_, mapping_size_});
+      break;
+    case Origin::kPages:
+    case Origin::kFile:
+      munmap(mapping_, mapping_size_);
+      break;
   }
 }
 
@@ -117,7 +157,7 @@ std::byte* Buffer::mutable_data() {
 }
 
 void Buffer::release_pages() const {
-  if (mapping_ != nullptr) madvise(mapping_, mapping_size_, MADV_DONTNEED);
+  if (origin_ == Origin::kFile) madvise(mapping_, mapping_size_, MADV_DONTNEED);
 }
 
 void set_memory_limit(size_t bytes) { g_limit.store(bytes); }

@@ -1,5 +1,5 @@
-// Byte storage of tensors: heap memory, counted against the process's memory limit, or a view of
-// a mapped file.
+// Byte storage of tensors: memory of the process, counted against its limit, or a view of a mapped
+// file.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,9 @@ class Buffer {
  public:
   // `size` uninitialised bytes, 64-byte aligned. Throws kLimit beyond the memory limit.
   static std::shared_ptr<Buffer> allocate(size_t size);
+  // The same on pages of its own, which are returned to the system when the buffer goes: for large
+  // bytes that outlive many others, so that they leave no holes in the heap.
+  static std::shared_ptr<Buffer> allocate_pages(size_t size);
   // Maps `size` bytes at `offset` of an open regular file, read-only and private. Any offset is
   // allowed. The descriptor may be closed afterwards. Throws kBadInput when mapping fails.
   static std::shared_ptr<Buffer> map(int fd, uint64_t offset, size_t size);
@@ -26,25 +29,29 @@ class Buffer {
 
   const std::byte* data() const { return data_; }
   size_t size() const { return size_; }
-  // True when the bytes may be written (heap); mapped buffers are read-only.
-  bool writable() const { return mapping_ == nullptr; }
+  // True when the bytes may be written; mapped files are read-only.
+  bool writable() const { return origin_ != Origin::kFile; }
   std::byte* mutable_data();
   // Tells the system that the pages will not be needed soon; they come back from the file when
-  // touched again. No effect on heap buffers.
+  // touched again. No effect on other buffers.
   void release_pages() const;
 
  private:
+  enum class Origin { kHeap, kPool, kPages, kFile };
+
   Buffer() = default;
+  static std::shared_ptr<Buffer> of_memory(Origin origin, std::byte* data, size_t size);
   std::byte* data_ = nullptr;
   size_t size_ = 0;
-  void* mapping_ = nullptr;  // start of the mapping, page aligned
+  Origin origin_ = Origin::kHeap;
+  void* mapping_ = nullptr;  // start of the pages; null for heap memory
   size_t mapping_size_ = 0;
 };
 
-// Sets the limit for the sum of heap buffers that are alive, in bytes (`--max-memory`).
+// Sets the limit for the sum of buffers in memory that are alive, in bytes (`--max-memory`).
 void set_memory_limit(size_t bytes);
 size_t memory_limit();
-// Bytes of heap buffers alive now, and the highest value since the start or the last reset.
+// Bytes of buffers in memory now, and the highest value since the start or the last reset.
 size_t memory_in_use();
 size_t memory_peak();
 void reset_memory_peak();

@@ -143,9 +143,11 @@ std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
     jobs[i].result.request = requests[i];
     jobs[i].result.threads = options.threads;
     jobs[i].worker = std::make_unique<Worker>(worker_arguments(requests[i], options));
-    const auto hello = jobs[i].worker->read_line();  // its version, once loaded
-    jobs[i].take(hello, false);
-    if (jobs[i].worker) jobs[i].result.engine_version = *hello;
+  }
+  for (Job& job : jobs) {  // all load at the same time
+    const auto hello = job.worker->read_line();  // its version, once loaded
+    job.take(hello, false);
+    if (job.worker) job.result.engine_version = *hello;
   }
   const auto round = [&](bool keep) {
     for (Job& job : jobs) {

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <memory>
 
+#include "ir/buffer.h"
 #include "ir/error.h"
 #include "ir/io.h"
+#include "ir/page_pool.h"
 #include "passes/prune/unstructured.h"
 #include "quant/calibration_values.h"
 #include "report/onnxruntime.h"
@@ -40,6 +42,7 @@ constexpr double kMaxOptimizeError = 1e-2;
 // After each step: lets go of memory that the next one does not need; with -vv tells time and peak.
 void finish_step(const char* step, const ir::Model& model) {
   if (model.graph != nullptr) ir::release_constants(model);
+  ir::trim_pages();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
@@ -47,8 +50,10 @@ void finish_step(const char* step, const ir::Model& model) {
   getrusage(RUSAGE_SELF, &usage);
   static const auto start = std::chrono::steady_clock::now();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  spdlog::debug("{:<12} {:7.3f} s, peak memory {}", step, seconds.count(),
-                report::human_bytes(static_cast<int64_t>(usage.ru_maxrss) * 1024));
+  spdlog::debug("{:<12} {:7.3f} s, peak memory {}, of its tensors {}", step, seconds.count(),
+                report::human_bytes(static_cast<int64_t>(usage.ru_maxrss) * 1024),
+                report::human_bytes(static_cast<int64_t>(ir::memory_peak())));
+  ir::reset_memory_peak();
 }
 
 // One run of the command, step by step; members are what later steps need of earlier ones.
@@ -265,6 +270,7 @@ class Compression {
     bench.seed = common_.seed;
     bench.runs = options_.bench_runs;
     bench.max_seconds = 5;
+    bench.warmup = 1;
     bench.exact = common_.exact;
     bench.ort_library = library.value_or("");
     report_.latency = report::run_bench(requests, bench);

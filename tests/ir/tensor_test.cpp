@@ -8,6 +8,7 @@
 
 #include "ir/attribute.h"
 #include "ir/error.h"
+#include "ir/page_pool.h"
 #include "ir/float16.h"
 #include "model_bytes.h"
 
@@ -151,6 +152,36 @@ TEST(Tensors, MemoryLimitIsCheckedBeforeAllocation) {
   expect_error(
       "memory limit", [] { Tensor(DataType::kString, {int64_t{1} << 40}); }, ErrorCode::kLimit);
   set_memory_limit(limit);
+}
+
+TEST(Buffers, CountFromTheirFirstByteToTheirLast) {
+  const size_t before = memory_in_use();
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{1000}, size_t{300'000}, size_t{5'000'000}}) {
+    for (const auto make : {&Buffer::allocate, &Buffer::allocate_pages}) {
+      const auto buffer = make(size);
+      EXPECT_TRUE(buffer->writable());
+      EXPECT_EQ(buffer->size(), size);
+      EXPECT_EQ(memory_in_use(), before + size);
+      std::memset(buffer->mutable_data(), 1, size);
+    }
+  }
+  EXPECT_EQ(memory_in_use(), before);
+}
+
+TEST(Buffers, FreedBlocksServeRequestsOfTheirSize) {
+  trim_pages();
+  const PageBlock first = acquire_pages(1'000'000);
+  const PageBlock second = acquire_pages(1'000'000);
+  EXPECT_NE(first.address, second.address);
+  recycle_pages(first);
+  const PageBlock small = acquire_pages(300'000);  // would waste more than half of the first
+  EXPECT_NE(small.address, first.address);
+  recycle_pages(small);
+  recycle_pages(second);
+  const PageBlock again = acquire_pages(900'000);
+  EXPECT_EQ(again.address, second.address);
+  recycle_pages(again);
+  trim_pages();
 }
 
 SparseTensor sparse_of(Dims dims, std::vector<float> values, Dims index_dims,
