@@ -13,6 +13,7 @@ namespace {
 using interp::Executor;
 using interp::ExecutorOptions;
 using interp::Feeds;
+using interp::Observed;
 using ir::Tensor;
 
 // The message of the Error that `work` throws; a test failure when it throws none.
