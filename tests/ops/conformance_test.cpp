@@ -30,6 +30,14 @@ const std::map<std::string, std::string> kExceptions = {
     {"test_training_dropout_mask", kRandomStream},
 };
 
+// Cases whose expected values carry more rounding than the tolerance allows: factor on the
+// tolerance that covers it.
+const std::map<std::string, double> kRoundedExpectations = {
+    // Computed in float: 1.9e-7 where the transform's sum is zero.
+    {"test_dft_inverse", 10},
+    {"test_dft_inverse_opset19", 10},
+};
+
 struct Tally {
   int passed = 0;
   int failed = 0;
@@ -71,6 +79,8 @@ void add_case(const ConformanceCase& test_case, const interp::ExecutorOptions& o
       ++tally.skipped[*reason];
       return;
     }
+    const auto rounded = kRoundedExpectations.find(test_case.name);
+    if (rounded != kRoundedExpectations.end()) slack *= rounded->second;
     const auto wrong = run_case(model, test_case, options, slack);
     if (!wrong) {
       ++tally.passed;
