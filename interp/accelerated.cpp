@@ -1,5 +1,6 @@
 #include "interp/accelerated.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -72,6 +73,11 @@ constexpr std::array kRows{
 };
 
 }  // namespace
+
+bool has_accelerated_kernel(std::string_view domain, std::string_view op) {
+  return domain.empty() && std::any_of(kRows.begin(), kRows.end(),
+                                       [&](const Row& row) { return row.op == op; });
+}
 
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts) {
   if (!facts.node->is_default_domain()) return nullptr;

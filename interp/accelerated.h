@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -98,5 +99,7 @@ struct NodeFacts {
 
 // The kernel for a node of the operator table, or null when there is none for it.
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts);
+// True when make_accelerated() knows the operator; some nodes may still have to do without.
+bool has_accelerated_kernel(std::string_view domain, std::string_view op);
 
 }  // namespace fettle::interp

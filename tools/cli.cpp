@@ -171,6 +171,7 @@ int run_cli(int argc, char** argv) {
   add_compare(app, common, action);
   add_run(app, common, action);
   add_bench(app, common, action);
+  add_operators(app, common, action);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     add_common(*command, common);
   }

@@ -37,6 +37,7 @@ void add_compare(CLI::App& app, Common& common, Action& action);
 void add_compress(CLI::App& app, Common& common, Action& action);
 void add_evaluate(CLI::App& app, Common& common, Action& action);
 void add_inspect(CLI::App& app, Common& common, Action& action);
+void add_operators(CLI::App& app, Common& common, Action& action);
 void add_optimize(CLI::App& app, Common& common, Action& action);
 void add_prune(CLI::App& app, Common& common, Action& action);
 void add_quantize(CLI::App& app, Common& common, Action& action);

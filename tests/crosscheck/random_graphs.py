@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Random small graphs, computed by fettle and by ONNX Runtime.
+
+    random_graphs.py BINARY [--seconds S] [--seed N] [--only I] [--keep FOLDER] [--operators A,B]
+
+Graph I of seed N is always the same. Each has 1 to 5 nodes drawn from random_nodes.TABLE, with random
+types, ranks, broadcasting and attributes; a node that ONNX Runtime cannot run is left out. fettle
+must give the same shapes, types and values, with and without its accelerated kernels. Failing models
+are kept where --keep says. Prints `N passed, N failed, N skipped`; skipped are graphs that ONNX
+Runtime could not run at all.
+"""
+import argparse
+import collections
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+EXIT_SKIP = 77
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime as ort
+    from onnx import helper, numpy_helper
+except ImportError as error:
+    print(f"SKIPPED: {error}")
+    sys.exit(EXIT_SKIP)
+import random_nodes
+
+OPSET = 20  # the newest with CPU kernels for every row in ONNX Runtime
+ort.set_default_logger_severity(4)
+# Relative to the output's largest magnitude; halves carry 11 bits and pass through several nodes.
+TOLERANCE = {"float16": 2e-2, "float32": 2e-4, "float64": 1e-6}
+
+
+def model_of(nodes, inputs, constants, outputs):
+    info = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+    anonymous = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), None)
+    graph = helper.make_graph(nodes, "random", [info(n, a) for n, a in inputs.items()],
+                              [anonymous(n, a) for n, a in outputs.items()],
+                              [numpy_helper.from_array(a, n) for n, a in constants.items()])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+
+
+def run_onnxruntime(model, feeds):
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+class Graph:
+    """One random graph with the values that ONNX Runtime computes node by node."""
+
+    def __init__(self, rng, table):
+        self.inputs, self.constants, self.nodes = {}, {}, []
+        self.pool = {}  # name -> (array, exact)
+        self.computed = {}
+        for _ in range(int(rng.integers(1, 6))):
+            self.grow(rng, table)
+
+    def add(self, store, prefix, array):
+        name = f"{prefix}{len(self.inputs) + len(self.constants)}"
+        store[name] = array
+        self.pool[name] = (array, True)
+        return name
+
+    def grow(self, rng, table):
+        row = table[int(rng.integers(len(table)))]
+        saved = dict(self.inputs), dict(self.constants), dict(self.pool)
+        draw = random_nodes.Draw(rng, self.pool, lambda a: self.add(self.inputs, "x", np.asarray(a)),
+                                 lambda a: self.add(self.constants, "c", np.asarray(a)), exact_only=row.steps)
+        node = row.family(draw, row.op)
+        names = [f"y{len(self.nodes)}_{i}" for i in range(node.outputs)]
+        proto = helper.make_node(node.op, node.inputs, names, name=f"{node.op}_{len(self.nodes)}",
+                                 domain=node.domain, **node.attributes)
+        operands = {n: self.pool[n][0] for n in node.inputs if n}
+        fixed = {n: a for n, a in operands.items() if n in self.constants}
+        fed = {n: a for n, a in operands.items() if n not in self.constants}
+        try:
+            results = run_onnxruntime(model_of([proto], fed, fixed, self.guess(proto, operands, names)), fed)
+        except Exception:  # ONNX Runtime has no kernel for these types, or refuses the attributes
+            self.inputs, self.constants, self.pool = saved
+            return
+        exact = row.exact and all(self.pool[n][1] for n in operands)
+        for name, array in zip(names, results):
+            array = np.asarray(array)
+            usable = exact and (array.dtype.kind != "f" or bool(np.all(np.abs(array) < 1024)))
+            self.pool[name] = (array, usable)
+            self.computed[name] = array
+        self.nodes.append(proto)
+
+    @staticmethod
+    def guess(proto, operands, names):
+        """Output types by ONNX's own inference, which a model must declare before it can run."""
+        probe = helper.make_model(helper.make_graph(
+            [proto], "probe", [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+                               for n, a in operands.items()],
+            [helper.make_empty_tensor_value_info(n) for n in names]), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+        inferred = onnx.shape_inference.infer_shapes(probe)
+        types = {o.name: o.type.tensor_type.elem_type for o in inferred.graph.output}
+        return {n: np.zeros(0, helper.tensor_dtype_to_np_dtype(types[n])) for n in names}
+
+
+def difference(ours, theirs):
+    if ours.dtype != theirs.dtype:
+        return f"type {ours.dtype}, expected {theirs.dtype}"
+    if ours.shape != theirs.shape:
+        return f"shape {ours.shape}, expected {theirs.shape}"
+    if theirs.size == 0:
+        return None
+    if theirs.dtype.kind != "f":
+        wrong = int(np.sum(ours != theirs))
+        return f"{wrong} of {theirs.size} elements differ" if wrong else None
+    a, b = ours.astype(np.float64), theirs.astype(np.float64)
+    if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+        return "non-finite elements in other places"
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return "other non-finite elements"
+    if not finite.any():
+        return None
+    error = float(np.max(np.abs(a[finite] - b[finite])))
+    scale = max(1.0, float(np.max(np.abs(b[finite]))))
+    return f"max error {error:.3g} at scale {scale:.3g}" if error > TOLERANCE[theirs.dtype.name] * scale else None
+
+
+def run_fettle(binary, path, feeds, exact, folder):
+    data, out = os.path.join(folder, "in.npz"), os.path.join(folder, "out.npz")
+    np.savez(data, **{n: a[None] for n, a in feeds.items()})
+    command = [binary, "run", path, "-o", out, "-q", "--threads", "1"] + (["--data", data] if feeds else [])
+    done = subprocess.run(command + (["--exact"] if exact else []), capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        return None, f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"
+    with np.load(out) as f:
+        return {n: f[n] for n in f.files}, None
+
+
+def check(binary, graph, folder):
+    """What fettle does wrong, or nothing."""
+    model = model_of(graph.nodes, graph.inputs, graph.constants, graph.computed)
+    path = os.path.join(folder, "model.onnx")
+    onnx.save(model, path)
+    theirs = dict(zip(graph.computed, run_onnxruntime(model, graph.inputs)))
+    for exact in (False, True):
+        ours, error = run_fettle(binary, path, graph.inputs, exact, folder)
+        mode = "exact" if exact else "accelerated"
+        if error:
+            return f"{mode}: {error}"
+        for name, expected in theirs.items():
+            array = ours[name]
+            if graph.inputs and array.shape[:1] == (1,) and array.shape != np.asarray(expected).shape:
+                array = array[0]
+            what = difference(array, np.asarray(expected))
+            if what:
+                node = next(n for n in graph.nodes if name in n.output)
+                return f"{mode}: {node.op_type} output {name}: {what}"
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("binary")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int)
+    parser.add_argument("--keep")
+    parser.add_argument("--operators")
+    arguments = parser.parse_args()
+    known = json.loads(subprocess.run([arguments.binary, "operators", "--json"], capture_output=True, text=True, check=True).stdout)
+    known = {(o["domain"], o["operator"]) for o in known}
+    table = [r for r in random_nodes.TABLE if ("ai.onnx", r.op) in known]
+    missing = sorted({r.op for r in random_nodes.TABLE} - {r.op for r in table})
+    if arguments.operators:
+        table = [r for r in table if r.op in arguments.operators.split(",")]
+    print(f"{len(table)} operators" + (f"; fettle lacks {', '.join(missing)}" if missing else ""))
+    passed, skipped, failures, drawn = 0, 0, [], collections.Counter()
+    start, index = time.monotonic(), arguments.only or 0
+    with tempfile.TemporaryDirectory() as folder:
+        while time.monotonic() - start < arguments.seconds:
+            graph = Graph(np.random.default_rng([arguments.seed, index]), table)
+            if not graph.nodes:
+                skipped += 1
+            else:
+                drawn.update(n.op_type for n in graph.nodes)
+                wrong = check(arguments.binary, graph, folder)
+                passed += wrong is None
+                if wrong:
+                    failures.append(f"graph {index}: {wrong}")
+                    print("FAILED", failures[-1], flush=True)
+                    if arguments.keep:
+                        os.makedirs(arguments.keep, exist_ok=True)
+                        os.replace(os.path.join(folder, "model.onnx"), os.path.join(arguments.keep, f"{arguments.seed}_{index}.onnx"))
+                        if graph.inputs:
+                            os.replace(os.path.join(folder, "in.npz"), os.path.join(arguments.keep, f"{arguments.seed}_{index}.npz"))
+            index += 1
+            if arguments.only is not None:
+                break
+    never = sorted(r.op for r in table if drawn[r.op] == 0)
+    print(f"seed {arguments.seed}, graphs 0 to {index - 1}, {sum(drawn.values())} nodes" + (f"; never drawn or never runnable: {', '.join(never)}" if never else ""))
+    print(f"{passed} passed, {len(failures)} failed, {skipped} skipped")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
