@@ -8,18 +8,10 @@
 #include "ops/element_width.h"
 #include "ops/families.h"
 #include "ops/random.h"
+#include "ops/type_attribute.h"
 
 namespace fettle::ops {
 namespace {
-
-ir::DataType type_attribute(const ir::Node& node, std::string_view name, ir::DataType fallback) {
-  if (!node.has_attribute(name)) return fallback;
-  const int64_t number = node.attr_int(name, 0);
-  const auto type =
-      ir::data_type_from_onnx(static_cast<int32_t>(std::clamp<int64_t>(number, 0, 1000)));
-  if (!type) fail(ErrorCode::kBadInput, "attribute '{}': {} is no element type", name, number);
-  return *type;
-}
 
 // --- Constant --------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ std::vector<OpDef> joined() {
         generator_ops(), indexing_ops(), logic_ops(), matrix_ops(), movement_ops(),
         normalization_ops(), pooling_ops(), quantization_ops(), quantized_ops(), recurrent_ops(),
         reduction_ops(), resize_ops(), sequence_ops(), sorting_ops(), softmax_ops(), unary_ops(),
-        view_ops(), loss_ops(), signal_ops(), window_function_ops()}) {
+        view_ops(), loss_ops(), signal_ops(), window_function_ops(),
+        geometry_ops(), sampling_ops()}) {
     rows.insert(rows.end(), family.begin(), family.end());
   }
   std::sort(rows.begin(), rows.end(),

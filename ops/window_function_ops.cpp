@@ -7,16 +7,13 @@
 #include "ops/families.h"
 #include "ops/real_elements.h"
 #include "ops/scalar_operand.h"
+#include "ops/type_attribute.h"
 
 namespace fettle::ops {
 namespace {
 
 ir::DataType output_type(const ir::Node& node) {
-  const int64_t number = node.attr_int("output_datatype", 1);
-  const auto type =
-      ir::data_type_from_onnx(static_cast<int32_t>(std::clamp<int64_t>(number, 0, 1000)));
-  if (!type) fail(ErrorCode::kBadInput, "attribute 'output_datatype': {} is no type", number);
-  return *type;
+  return type_attribute(node, "output_datatype", ir::DataType::kFloat);
 }
 
 // a0 - a1 cos(2 pi n / N) + a2 cos(4 pi n / N).
