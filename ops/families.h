@@ -31,6 +31,7 @@ std::span<const OpDef> sequence_ops();        // SequenceAt, SplitToSequence, Op
 std::span<const OpDef> signal_ops();          // DFT, STFT
 std::span<const OpDef> sampling_ops();        // Multinomial
 std::span<const OpDef> softmax_ops();         // Softmax, LogSoftmax, Hardmax
+std::span<const OpDef> string_ops();          // StringConcat, StringSplit, TfIdfVectorizer, ...
 std::span<const OpDef> unary_ops();           // Abs, Exp, Sqrt, Sin, Erf, Round, ...
 std::span<const OpDef> view_ops();            // Reshape, Flatten, Squeeze, Unsqueeze, Identity, Dropout
 std::span<const OpDef> window_function_ops();  // HannWindow, ..., MelWeightMatrix
