@@ -17,8 +17,8 @@ auto key(const OpDef& op) { return std::tuple(op.domain, op.name, op.since_versi
 std::vector<OpDef> joined() {
   std::vector<OpDef> rows;
   for (const auto family :
-       {activation_ops(), arithmetic_ops(), cast_ops(), control_flow_ops(), convolution_ops(),
-        generator_ops(), indexing_ops(), logic_ops(), matrix_ops(), movement_ops(),
+       {activation_ops(), arithmetic_ops(), attention_ops(), cast_ops(), control_flow_ops(),
+        convolution_ops(), fused_ops(), generator_ops(), indexing_ops(), logic_ops(), matrix_ops(), movement_ops(),
         normalization_ops(), pooling_ops(), quantization_ops(), quantized_ops(), recurrent_ops(),
         reduction_ops(), resize_ops(), sequence_ops(), sorting_ops(), softmax_ops(), unary_ops(),
         view_ops(), loss_ops(), signal_ops(), window_function_ops(),
