@@ -9,11 +9,14 @@
 #include <filesystem>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "ir/buffer.h"
 #include "ir/error.h"
 #include "ir/io.h"
 #include "report/bench.h"
+#include "report/version.h"
+#include "tools/suggest.h"
 
 namespace fettle::tools {
 namespace {
@@ -36,6 +39,20 @@ void add_common(CLI::App& command, Common& common) {
                      "libonnxruntime.so to measure with (default: search)");
 }
 
+// Lists --recipe, which the top level reads, among every command's options.
+class CommandHelp : public CLI::Formatter {
+ public:
+  std::string make_group(std::string group, bool is_positional,
+                         std::vector<const CLI::Option*> options) const override {
+    std::string text = CLI::Formatter::make_group(group, is_positional, options);
+    if (is_positional || group != "Options") return text;
+    std::stringstream recipe;
+    CLI::detail::format_help(recipe, "  --recipe FILE", "YAML file with any of these options",
+                             column_width_);
+    return text + recipe.str();
+  }
+};
+
 void set_up_logging(const Common& common) {
   auto logger = spdlog::stderr_color_st("fettle");
   logger->set_pattern("%^%l%$: %v");
@@ -46,65 +63,6 @@ void set_up_logging(const Common& common) {
   if (common.quiet) level = spdlog::level::err;
   if (!common.log_level.empty()) level = spdlog::level::from_str(common.log_level);
   spdlog::set_level(level);
-}
-
-// Edits that turn `a` into `b` (Levenshtein).
-size_t distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row.back();
-}
-
-std::string nearest(const std::string& word, const std::vector<std::string>& known) {
-  std::string best;
-  size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const size_t d = distance(word, candidate);
-    if (d < best_distance) {
-      best = candidate;
-      best_distance = d;
-    }
-  }
-  return best;
-}
-
-// "did you mean --data?" for the first argument that nothing accepts.
-std::string suggestion(const CLI::App& app, int argc, char** argv) {
-  std::vector<std::string> commands;
-  for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    commands.push_back(sub->get_name());
-  }
-  const CLI::App* chosen = nullptr;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
-    if (chosen == nullptr) {
-      if (std::find(commands.begin(), commands.end(), word) != commands.end()) {
-        chosen = app.get_subcommand(word);
-        continue;
-      }
-      if (word.rfind('-', 0) == 0) continue;
-      const std::string near = nearest(word, commands);
-      return near.empty() ? "" : fmt::format("did you mean '{}'?", near);
-    }
-    if (word.rfind("--", 0) != 0) continue;
-    std::vector<std::string> options;
-    for (const CLI::Option* option : chosen->get_options()) {
-      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
-    }
-    if (std::find(options.begin(), options.end(), word) != options.end()) continue;
-    const std::string near = nearest(word, options);
-    if (!near.empty()) return fmt::format("did you mean {}?", near);
-  }
-  return "";
 }
 
 int report_failure(const Common& common, int code, const std::string& message) {
@@ -118,6 +76,18 @@ int report_failure(const Common& common, int code, const std::string& message) {
 
 int exit_code(const Error& error) {
   return error.code() == ErrorCode::kInternal ? kExitDefect : kExitUsage;
+}
+
+// What --help and --version print.
+int print_help(const CLI::App& app, const Common& common, const CLI::ParseError& error) {
+  std::ostringstream text;
+  app.exit(error, text, text);
+  try {
+    write_stdout(text.str());
+  } catch (const Error& failure) {
+    return report_failure(common, kExitUsage, failure.what());
+  }
+  return 0;
 }
 
 int run_action(const Common& common, const Action& action) {
@@ -152,11 +122,12 @@ int run_cli(int argc, char** argv) {
   if (argc > 1 && std::string(argv[1]) == "bench-worker") {
     return report::bench_worker(std::vector<std::string>(argv + 2, argv + argc));
   }
+  open_standard_streams();
   Common common;
   Action action;
   CLI::App app("fettle: makes trained ONNX networks smaller and faster, and proves what it cost.",
                "fettle");
-  app.set_version_flag("--version", "fettle 0.1.0");
+  app.set_version_flag("--version", std::string("fettle ") + report::kVersion);
   app.require_subcommand(1);
   app.fallthrough();
   app.footer("Example:\n  fettle compress model.onnx --data samples.h5 -o out/\n"
@@ -174,20 +145,29 @@ int run_cli(int argc, char** argv) {
   add_operators(app, common, action);
   for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     add_common(*command, common);
+    command->formatter(std::make_shared<CommandHelp>());
   }
   app.set_config("--recipe", "", "YAML file with any of the command's options", false)
       ->check(CLI::ExistingFile);
-  app.config_formatter(yaml_config(argc > 1 ? argv[1] : ""));
+  app.config_formatter(yaml_config(app, argc, argv));
   app.allow_config_extras(CLI::config_extras_mode::error);
+  // An array of strings that `fettle help COMMAND` may rearrange.
+  std::vector<const char*> arguments(argv, argv + argc);
+  if (argc > 1 && std::string(argv[1]) == "help") {
+    arguments.erase(arguments.begin() + 1);
+    arguments.resize(std::min<size_t>(arguments.size(), 2));
+    const std::string command = arguments.size() > 1 ? arguments[1] : "";
+    const auto known = command_names(app);
+    if (std::find(known.begin(), known.end(), command) != known.end() || command.empty()) {
+      arguments.push_back("--help");
+    }
+  }
   try {
-    app.parse(argc, argv);
+    app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    const std::string hint = suggestion(app, argc, argv);
-    std::string message = error.what();
-    if (message.empty()) message = "bad usage";
-    message += hint.empty() ? "; see --help" : "; " + hint;
-    return report_failure(common, kExitUsage, message);
+    if (error.get_exit_code() == 0) return print_help(app, common, error);  // --help, --version
+    return report_failure(common, kExitUsage,
+                          usage_message(app, error, static_cast<int>(arguments.size()), arguments.data()));
   } catch (const Error& error) {
     return report_failure(common, exit_code(error), error.what());
   }
@@ -216,22 +196,5 @@ size_t parse_bytes(const std::string& text) {
 }
 
 ir::Model load_model(const std::string& path) { return ir::read_model(path); }
-
-void check_output_file(const std::string& path, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    fail(ErrorCode::kUsage, "output '{}' is a folder; name a file", path);
-  }
-  const fs::path folder = fs::absolute(path).parent_path();
-  if (!fs::is_directory(folder, error)) {
-    fail(ErrorCode::kUsage, "the folder of output '{}' does not exist; make it first", path);
-  }
-  for (const std::string& input : inputs) {
-    if (!input.empty() && fs::equivalent(path, input, error)) {
-      fail(ErrorCode::kUsage, "output '{}' is also an input; name another file", path);
-    }
-  }
-}
 
 }  // namespace fettle::tools

@@ -49,8 +49,14 @@ void remove_temporaries_on_signals();
 // Parses arguments, runs the command and maps every outcome to an exit code (0, 1, 2 or 3).
 int run_cli(int argc, char** argv);
 
-// Reads options from a YAML file for CLI11 (`--recipe`); keys are option names without dashes.
-std::shared_ptr<CLI::Config> yaml_config(std::string command);
+// Reads options from a YAML file for CLI11 (`--recipe`); keys are option names without dashes. The
+// command and the file's name, for errors, are taken from the arguments.
+std::shared_ptr<CLI::Config> yaml_config(const CLI::App& app, int argc, const char* const* argv);
+
+// Puts /dev/null in the place of standard streams that are closed. Call before any file is opened.
+void open_standard_streams();
+// Writes all of `text` to stdout; throws kBadInput when that fails.
+void write_stdout(const std::string& text);
 
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
@@ -73,8 +79,12 @@ class ProgressBar {
 
 // Reads a model for a command (errors name the file).
 ir::Model load_model(const std::string& path);
-// Throws kUsage unless `path` can become an output file: its folder exists or can be made, it is not
-// a folder and not one of `inputs`.
+// The files that a model's constants and structure are read from.
+std::vector<std::string> files_of(const ir::Model& model);
+// Throws kUsage unless `path` can become an output file: it is not empty, its folder exists, it is
+// not a folder and not one of `inputs`.
 void check_output_file(const std::string& path, const std::vector<std::string>& inputs);
+// Throws kUsage when `path` is one of `inputs`.
+void check_not_input(const std::string& path, const std::vector<std::string>& inputs);
 
 }  // namespace fettle::tools

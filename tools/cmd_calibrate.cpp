@@ -17,6 +17,7 @@ struct Options {
 int calibrate(const Options& options, const Common& common) {
   check_output_file(options.output, {options.model, options.data});
   ir::Model model = load_model(options.model);
+  check_not_input(options.output, files_of(model));
   const auto data = open_data(options.data, model);
   std::vector<calib::CalibrationTable> others;
   for (const std::string& path : options.merge) others.push_back(calib::load_table(path));

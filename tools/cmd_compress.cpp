@@ -112,14 +112,12 @@ class Compression {
     report_.mode = options_.quantize.mode;
   }
 
-  // The model that is read may not be the one that is written.
+  // No file that is read may be one that is written.
   void check_outputs(const OutputFolder& folder) {
-    std::error_code error;
-    for (const char* file : {"model.onnx", "model.onnx.data"}) {
-      if (std::filesystem::equivalent(folder.final_path(file), options_.model, error)) {
-        fail(ErrorCode::kUsage, "output '{}' is the input model itself; choose another -o",
-             folder.final_path(file));
-      }
+    std::vector<std::string> inputs = files_of(model_);
+    inputs.insert(inputs.end(), {options_.data, options_.eval_data});
+    for (const char* file : {"model.onnx", "model.onnx.data", "report.json"}) {
+      check_not_input(folder.final_path(file), inputs);
     }
   }
 
@@ -229,7 +227,7 @@ class Compression {
   }
 
   int print_plan() const {
-    std::fputs(quant::plan_to_json(report_.plan).c_str(), stdout);
+    write_stdout(quant::plan_to_json(report_.plan));
     return 0;
   }
 

@@ -68,28 +68,34 @@ CheckResult check(const ir::Model& before, const ir::Model& after, const Options
   return result;
 }
 
-std::string list_passes() {
+void list_passes(const Common& common) {
   std::string text;
+  report::Json j = report::Json::array();
   for (const auto& pass : passes::all_passes()) {
     const char* exactness = pass.exactness == passes::Exactness::kExact      ? "exact"
                             : pass.exactness == passes::Exactness::kRounding ? "rounding"
                                                                              : "lossy";
     text += fmt::format("  {:<36} {:<9} {:<4} {}\n", pass.name, exactness,
                         pass.default_on ? "on" : "off", pass.summary);
+    j.push_back({{"name", pass.name},
+                 {"exactness", exactness},
+                 {"default", pass.default_on},
+                 {"summary", pass.summary}});
   }
-  return text;
+  print_result(common, j, text);
 }
 
 int optimize(const Options& options, const Common& common) {
   if (options.list_passes) {
-    std::fputs(list_passes().c_str(), stdout);
+    list_passes(common);
     return 0;
   }
   if (options.model.empty() || options.output.empty()) {
     fail(ErrorCode::kUsage, "optimize needs a model and an output: fettle optimize MODEL -o OUT");
   }
-  check_output_file(options.output, {options.model});
+  check_output_file(options.output, {options.model, options.data});
   ir::Model model = load_model(options.model);
+  check_not_input(options.output, files_of(model));
   const report::ModelStats before = report::model_stats(model);
   const ir::Model original = options.no_check ? ir::Model() : ir::clone(model);
   const auto pipeline = passes::run_pipeline(model, options.passes.pipeline);

@@ -19,6 +19,7 @@ struct Options {
 int prune(const Options& options, const Common& common) {
   check_output_file(options.output, {options.model});
   ir::Model model = load_model(options.model);
+  check_not_input(options.output, files_of(model));
   passes::run_pipeline(model);
   passes::PruneOptions prune_options;
   prune_options.sparsity = options.sparsity;

@@ -23,6 +23,7 @@ int quantize(const Options& options, const Common& common) {
     check_output_file(options.output, {options.model, options.data, options.table});
   }
   ir::Model model = load_model(options.model);
+  if (!options.quantize.plan_only) check_not_input(options.output, files_of(model));
   const bool wants_table = plan_options.mode == quant::Mode::kStatic;
   if (wants_table && options.data.empty() && options.table.empty()) {
     fail(ErrorCode::kUsage, "static quantization needs calibration: give --data or --table");
@@ -43,7 +44,7 @@ int quantize(const Options& options, const Common& common) {
   }
   const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
   if (options.quantize.plan_only) {
-    std::fputs(quant::plan_to_json(plan).c_str(), stdout);
+    write_stdout(quant::plan_to_json(plan));
     return 0;
   }
   quant::apply_plan(model, plan);

@@ -17,6 +17,7 @@ struct Options {
 int run(const Options& options, const Common& common) {
   const ir::Model model = load_model(options.model);
   check_output_file(options.output, {options.model, options.data});
+  check_not_input(options.output, files_of(model));
   std::vector<std::string> names;
   for (const ir::Value* v : model.graph->outputs()) names.push_back(v->name());
   report::OutputStore store;

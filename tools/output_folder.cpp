@@ -58,6 +58,7 @@ void remove_temporaries_on_signals() {
 
 OutputFolder::OutputFolder(const std::string& path) : folder_(path) {
   std::error_code error;
+  if (path.empty()) fail(ErrorCode::kUsage, "the output name is empty; name a folder after -o");
   if (fs::exists(path, error) && !fs::is_directory(path, error)) {
     fail(ErrorCode::kUsage, "output '{}' is a file; name a folder", path);
   }

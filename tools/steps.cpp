@@ -47,15 +47,6 @@ void PassOptions::declare(CLI::App& command) {
   command.add_flag("--check-each", pipeline.check_each, "Compare outputs after every pass");
 }
 
-void print_result(const Common& common, const report::Json& json, const std::string& text) {
-  if (common.json) {
-    std::fputs(report::dump(json).c_str(), stdout);
-  } else if (!common.quiet) {
-    std::fputs(text.c_str(), stdout);
-  }
-  std::fflush(stdout);
-}
-
 passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&) {
   // Folding first: weights in Constant nodes and shape arithmetic would hide structure from the
   // opset upgrade and from the plan.

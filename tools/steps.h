@@ -32,7 +32,8 @@ struct PassOptions {
   void declare(CLI::App& command);
 };
 
-// Prints the result: JSON on stdout with --json, else `text` on stdout (nothing when quiet).
+// Prints the result: JSON on stdout with --json, else `text` on stdout (nothing when quiet). Throws
+// kBadInput when stdout cannot be written.
 void print_result(const Common& common, const report::Json& json, const std::string& text);
 
 // Optimizes for quantization: opset 13 or newer, functions inlined, default passes, shapes inferred.

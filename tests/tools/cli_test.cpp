@@ -281,5 +281,86 @@ TEST_F(Cli, MemoryLimitIsKept) {
   expect_refused("inspect '" + model() + "' --max-memory lots", {"lots"});
 }
 
+TEST_F(Cli, OutputThatCannotBePrintedIsAnError) {
+  const auto redirected = [&](const std::string& arguments, const std::string& where) {
+    const std::string err = path("stderr");
+    const std::string command = "'" + std::string(FETTLE_BINARY_DIR) + "/fettle' " + arguments + " " + where +
+                                " 2>'" + err + "' </dev/null";
+    const int status = std::system(command.c_str());
+    Outcome outcome{WIFEXITED(status) ? WEXITSTATUS(status) : -1, "", slurp(err)};
+    return outcome;
+  };
+  const std::string plan = "quantize '" + model() + "' --mode dynamic --plan-only";
+  for (const std::string& arguments : {"inspect '" + model() + "' --json", "inspect '" + model() + "'", plan,
+                                       std::string("--help"), std::string("optimize --list-passes")}) {
+    for (const char* where : {">/dev/full", ">&-"}) {
+      const Outcome o = redirected(arguments, where);
+      EXPECT_EQ(o.code, 2) << arguments << where;
+      EXPECT_NE(o.err.find("stdout"), std::string::npos) << arguments << where << o.err;
+    }
+  }
+}
+
+TEST_F(Cli, ExternalDataOfTheModelIsNeverOverwritten) {
+  ir::WriteOptions external;
+  external.force_external = true;
+  fs::create_directory(path("in"));
+  ir::write_model(ir::read_model(model()), path("in/model.onnx"), external);
+  ASSERT_TRUE(fs::exists(path("in/model.onnx.data")));
+  const std::string weights = slurp(path("in/model.onnx.data"));
+  fs::create_symlink("model.onnx.data", path("in/alias.npz"));
+  fs::create_symlink("model.onnx.data", path("in/alias.json"));
+  expect_refused("run '" + path("in/model.onnx") + "' -o '" + path("in/alias.npz") + "'", {"alias.npz", "input"});
+  expect_refused("calibrate '" + path("in/model.onnx") + "' --data '" + calib() + "' -o '" + path("in/alias.json") +
+                     "'", {"alias.json", "input"});
+  fs::rename(path("in/model.onnx"), path("in/other.onnx"));  // only its data is in the way then
+  expect_refused("compress '" + path("in/other.onnx") + "' --data '" + calib() + "' --no-bench -o '" + path("in") + "'",
+                 {"model.onnx.data", "input"});
+  EXPECT_EQ(slurp(path("in/model.onnx.data")), weights);
+  EXPECT_FALSE(fs::exists(path("in/model.onnx")));
+}
+
+TEST_F(Cli, EmptyOutputNamesAreExplained) {
+  for (const std::string& command : {"optimize '" + model() + "'", "run '" + model() + "'",
+                                     "compress '" + model() + "' --data '" + calib() + "'"}) {
+    const Outcome o = fettle(command + " -o ''");
+    EXPECT_EQ(o.code, 2);
+    EXPECT_EQ(o.err.find("filesystem"), std::string::npos) << o.err;
+    EXPECT_NE(o.err.find("-o"), std::string::npos) << o.err;
+  }
+}
+
+TEST_F(Cli, HelpIsReachedInEveryUsualWay) {
+  EXPECT_EQ(fettle("help").code, 0);
+  EXPECT_NE(fettle("help").out.find("compress"), std::string::npos);
+  EXPECT_NE(fettle("help compress").out.find("--eval-data"), std::string::npos);
+  for (const char* command : {"compress", "inspect", "bench"}) {
+    EXPECT_NE(fettle(std::string(command) + " --help").out.find("--recipe"), std::string::npos) << command;
+  }
+  expect_refused("help compres", {"compress"});
+  expect_refused("--bogus", {"--bogus"});
+  expect_refused("--versoin", {"--version"});
+  expect_refused("--json inspect x.onnx", {"--json", "after"});
+}
+
+TEST_F(Cli, MistakesInRecipesNameFileLineAndOption) {
+  const auto with = [&](const std::string& text) {
+    return "compress '" + model() + "' --data '" + calib() + "' -o '" + path("out") + "' --recipe '" +
+           write("r.yaml", text) + "'";
+  };
+  expect_refused(with("no-bench: true\nexclude-typ: [Conv]\n"), {"r.yaml", "line 2", "exclude-typ", "'exclude-type'"});
+  expect_refused(with("no-bench: maybe\n"), {"r.yaml", "line 1", "no-bench", "maybe"});
+  expect_refused(with("a: [1\nb: }"), {"r.yaml", "line 2", "YAML"});
+  expect_refused(with("[1]: 2\n"), {"r.yaml", "line 1"});
+  expect_refused(with("mode: [static, fp16]\n"), {"r.yaml", "mode"});
+  expect_refused(with("samples: many\n"), {"samples", "many"});
+}
+
+TEST_F(Cli, ListsPassesInJson) {
+  const Outcome o = fettle("optimize --list-passes --json");
+  ASSERT_EQ(o.code, 0);
+  EXPECT_GT(nlohmann::json::parse(o.out).size(), 10u);
+}
+
 }  // namespace
 }  // namespace fettle::tools
