@@ -22,7 +22,8 @@ std::vector<OpDef> joined() {
         normalization_ops(), pooling_ops(), quantization_ops(), quantized_ops(), recurrent_ops(),
         reduction_ops(), resize_ops(), sequence_ops(), sorting_ops(), softmax_ops(), unary_ops(),
         view_ops(), loss_ops(), signal_ops(), window_function_ops(),
-        geometry_ops(), sampling_ops(), string_ops()}) {
+        geometry_ops(), sampling_ops(), string_ops(), ml_encoder_ops(),
+        ml_feature_ops(), ml_model_ops()}) {
     rows.insert(rows.end(), family.begin(), family.end());
   }
   std::sort(rows.begin(), rows.end(),
