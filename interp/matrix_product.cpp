@@ -1,8 +1,8 @@
 #include "interp/matrix_product.h"
 
-#include <exception>
 
 #include "interp/packed_weights.h"
+#include "interp/parallel.h"
 #include "interp/product_shape.h"
 #include "interp/shape_cache.h"
 #include "ops/kernel_context.h"
@@ -144,10 +144,10 @@ class Product : public AcceleratedKernel {
     const bool alike = whole != nullptr && last != nullptr && whole->weights == compiled.weights &&
                        last->weights == compiled.weights;
     const int64_t blocks = alike ? (m + rows - 1) / rows : 1;
-    std::exception_ptr failure;
+    FirstException first;
 #pragma omp parallel for schedule(static) if (blocks > 1)
     for (int64_t i = 0; i < blocks; ++i) {
-      try {
+      first.guard([&] {
         const bool is_last = i == blocks - 1;
         const ProductShape& part = !alike ? shape : is_last ? tail : full;
         const Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
@@ -161,12 +161,9 @@ class Product : public AcceleratedKernel {
           arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(part), kFloat), *bias));
         }
         execute(chosen.prepared, std::move(arguments));
-      } catch (...) {
-#pragma omp critical(fettle_product_failure)
-        failure = std::current_exception();
-      }
+      });
     }
-    if (failure != nullptr) std::rethrow_exception(failure);
+    first.rethrow();
   }
 
   std::unique_ptr<Compiled> compile(const ProductShape& shape, bool bias, bool constant_weights) {

@@ -95,7 +95,7 @@ std::optional<Parameters> hard_sigmoid_parameters(const NodeFacts& facts) {
 
 // Bounds of Clip when they are known; nothing otherwise.
 std::optional<Parameters> clip_parameters(const NodeFacts& facts) {
-  constexpr float kMost = std::numeric_limits<float>::infinity();
+  constexpr float kMost = std::numeric_limits<float>::max();  // as the specification says
   if (facts.opset < 11) {
     return Parameters{facts.node->attr_float("min", -kMost), facts.node->attr_float("max", kMost)};
   }

@@ -11,11 +11,12 @@
 
 #include "ir/error.h"
 #include "ir/page_pool.h"
+#include "ir/sanitizer.h"
 
 namespace fettle::ir {
 namespace {
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FETTLE_ADDRESS_SANITIZER
 constexpr bool kPooling = false;  // the sanitizer watches the heap only
 #else
 constexpr bool kPooling = true;

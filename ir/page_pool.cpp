@@ -8,8 +8,15 @@
 #include <list>
 #include <mutex>
 
+#include "ir/buffer.h"
+
 namespace fettle::ir {
 namespace {
+
+PageBlock map(size_t size) {
+  void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return address == MAP_FAILED ? PageBlock{} : PageBlock{address, size};
+}
 
 void unmap(const PageBlock& block) { munmap(block.address, block.size); }
 
@@ -20,7 +27,7 @@ class Pool {
     const size_t rounded = (size + page - 1) / page * page;
     const std::lock_guard<std::mutex> lock(mutex_);
     PageBlock block = take_kept(rounded);
-    if (block.address == nullptr) block = map(rounded);
+    if (block.address == nullptr) block = map_anew(rounded);
     if (block.address == nullptr) return block;
     used_ += block.size;
     most_used_ = std::max(most_used_, used_);
@@ -32,7 +39,12 @@ class Pool {
     used_ -= block.size;
     kept_.push_back(block);
     kept_bytes_ += block.size;
-    shrink(allowed() - used_);
+    shrink(keepable(used_));
+  }
+
+  size_t kept() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return kept_bytes_;
   }
 
   void trim() {
@@ -44,13 +56,16 @@ class Pool {
  private:
   // Of kept and used blocks together: half as much again as was ever used lets patterns of several
   // sizes recur without new blocks.
-  size_t allowed() const { return most_used_ + most_used_ / 2; }
+  size_t allowed() const { return std::min(most_used_ + most_used_ / 2, memory_limit()); }
+  // What may be kept when `used` bytes are in use.
+  size_t keepable(size_t used) const { return allowed() > used ? allowed() - used : 0; }
 
   // The smallest kept block that fits without wasting more than half of itself.
   PageBlock take_kept(size_t size) {
     auto best = kept_.end();
     for (auto it = kept_.begin(); it != kept_.end(); ++it) {
       if (it->size < size || it->size / 2 > size) continue;
+      if (it->size > size && used_ + it->size > memory_limit()) continue;
       if (best == kept_.end() || it->size < best->size) best = it;
     }
     if (best == kept_.end()) return {};
@@ -61,12 +76,12 @@ class Pool {
   }
 
   // A new block takes the place of kept ones, so that the sum stays within what is allowed.
-  PageBlock map(size_t size) {
-    shrink(allowed() > used_ + size ? allowed() - used_ - size : 0);
-    void* address =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (address == MAP_FAILED) return {};
-    return {address, size};
+  PageBlock map_anew(size_t size) {
+    shrink(keepable(used_ + size));
+    PageBlock block = map(size);
+    if (block.address != nullptr || kept_.empty()) return block;
+    shrink(0);
+    return map(size);
   }
 
   // Lets go of the oldest blocks until at most `bytes` are kept.
@@ -96,5 +111,6 @@ Pool& pool() {
 PageBlock acquire_pages(size_t size) { return pool().acquire(size); }
 void recycle_pages(PageBlock block) { pool().recycle(block); }
 void trim_pages() { pool().trim(); }
+size_t kept_pages() { return pool().kept(); }
 
 }  // namespace fettle::ir

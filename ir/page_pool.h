@@ -18,9 +18,11 @@ struct PageBlock {
 // A block of at least `size` bytes, contents undefined. Thread safe.
 PageBlock acquire_pages(size_t size);
 // Takes a block back. Kept and used blocks together take at most half as much again as the used ones
-// took at a time since the last trim_pages().
+// took at a time since the last trim_pages(), and never more than the memory limit.
 void recycle_pages(PageBlock block);
 // Returns all kept blocks to the system.
 void trim_pages();
+// Bytes of kept blocks.
+size_t kept_pages();
 
 }  // namespace fettle::ir

@@ -78,6 +78,7 @@ Affine affine_of(const Row& row, std::vector<double> values) {
 int64_t fuse(PassContext& context, ir::Node& node) {
   const Row* row = row_of(node);
   if (row == nullptr || node.inputs().size() != 2) return 0;
+  if (context.opset(node) < 7) return 0;  // broadcasting went by attributes
   const size_t side = context.constant(node.input(1)) != nullptr ? 1 : 0;
   const ir::Tensor* constant = context.constant(node.input(side));
   ir::Value* data = node.input(1 - side);

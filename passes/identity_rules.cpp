@@ -162,13 +162,6 @@ int slice(const Match& m) {
 
 int split(const Match& m) { return m.node.outputs().size() == 1 ? 0 : kNone; }
 
-int clip(const Match& m) {
-  if (m.context.opset(m.node) < 11) {
-    return m.node.has_attribute("min") || m.node.has_attribute("max") ? kNone : 0;
-  }
-  return m.node.input(1) == nullptr && m.node.input(2) == nullptr ? 0 : kNone;
-}
-
 // x op unit == x, bit for bit. x + 0 turns -0 into 0, x - 0 and x + -0 do not.
 struct Unit {
   double value = 0;
@@ -249,7 +242,6 @@ constexpr Row kRows[] = {
     {"Max", single_operand},
     {"Min", single_operand},
     {"Mean", single_operand},
-    {"Clip", clip},
     {"Mul", mul},
     {"Div", div},
     {"Add", add},

@@ -1,5 +1,6 @@
 // Static mode: writes QuantizeLinear and DequantizeLinear as the plan says.
 #include <algorithm>
+#include <map>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -65,9 +66,9 @@ class StaticRewriter {
   }
 
   // The dequantized form of a constant under one plan entry, made once.
-  ir::Value& dequantized(ir::Value& constant, bool bias, const std::string& key,
+  ir::Value& dequantized(ir::Value& constant, bool bias, const ParamKey& key,
                          const QuantParams& params, ir::Node& user) {
-    ir::Value*& made = stored_[(bias ? "b:" : "w:") + key];
+    ir::Value*& made = stored_[{bias, key}];
     if (made != nullptr) return *made;
     ir::Tensor values = *constant.constant();
     if (bias) {
@@ -137,7 +138,7 @@ class StaticRewriter {
   NodeKeys keys_;
   std::vector<ir::Node*> quantized_;  // in graph order
   std::unordered_set<const ir::Node*> integer_;
-  std::unordered_map<std::string, ir::Value*> stored_;
+  std::map<std::pair<bool, ParamKey>, ir::Value*> stored_;  // by "is a bias" and plan entry
   std::vector<ir::Value*> replaced_;
 };
 

@@ -96,9 +96,9 @@ class DynamicRewriter {
     return inputs_[x.name()] = {node.output(0), node.output(1), node.output(2)};
   }
 
-  const QuantizedWeight& quantized_weight(const ir::Value& w, const std::string& entry,
+  const QuantizedWeight& quantized_weight(const ir::Value& w, const ParamKey& entry,
                                           QuantParams params, bool transpose) {
-    const std::string key = entry + (transpose ? "/transposed" : "");
+    const std::pair key{entry, transpose};
     const auto it = weights_.find(key);
     if (it != weights_.end()) return it->second;
     ir::Tensor codes = quantize_tensor(*w.constant(), params);
@@ -149,7 +149,7 @@ class DynamicRewriter {
   const Plan& plan_;
   NodeKeys keys_;
   std::map<std::string, QuantizedInput> inputs_;
-  std::map<std::string, QuantizedWeight> weights_;
+  std::map<std::pair<ParamKey, bool>, QuantizedWeight> weights_;  // by entry and "transposed"
   std::vector<ir::Value*> replaced_;
 };
 

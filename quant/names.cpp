@@ -37,6 +37,7 @@ bool matches_any(const std::vector<std::string>& patterns, std::string_view name
 NodeKeys::NodeKeys(const ir::Graph& graph) {
   std::unordered_map<std::string, int> count;
   for (const ir::Node& node : graph.nodes()) ++count[node.name];
+  std::unordered_map<std::string, int64_t> suffix;
   for (ir::Node& node : graph.nodes()) {
     std::string key = node.name;
     if (key.empty() || count[key] > 1) {
@@ -48,7 +49,8 @@ NodeKeys::NodeKeys(const ir::Graph& graph) {
       }
     }
     // A node named like another's output keeps the key; the other is told apart.
-    while (!nodes_.emplace(key, &node).second) key += "'";
+    const std::string base = key;
+    while (!nodes_.emplace(key, &node).second) key = fmt::format("{}'{}", base, ++suffix[base]);
     keys_.emplace(&node, key);
   }
 }
@@ -78,10 +80,6 @@ void NodeNames::make_new_ones_unique() {
       } while (!taken_.insert(node.name).second);
     }
   });
-}
-
-std::string private_key(const std::string& initializer, const std::string& node_key) {
-  return initializer + "@" + node_key;
 }
 
 }  // namespace fettle::quant

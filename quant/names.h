@@ -42,7 +42,4 @@ class NodeNames {
   std::unordered_set<std::string> taken_;
 };
 
-// Key of a constant operand that one consumer stores differently from the others.
-std::string private_key(const std::string& initializer, const std::string& node_key);
-
 }  // namespace fettle::quant

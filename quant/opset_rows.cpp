@@ -1,5 +1,6 @@
 #include "quant/opset_rows.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -116,14 +117,30 @@ void upsample_to_resize(ir::Node& node) {
   node.op_type = "Resize";
 }
 
-// Opset 10 maps output x to input floor(x / scale) (nearest) or x / scale (linear).
+// Opset 10 maps output x to input x / scale (linear); nearest takes the floor of that where it
+// enlarges and the ceiling where it shrinks, which later versions choose once for all axes.
+std::string nearest_mode_of_scales(const ir::Value* scales) {
+  if (scales == nullptr || scales->constant() == nullptr) {
+    fail(ErrorCode::kUnsupported,
+         "nearest of opset 10 with scales that are not constant has no form in opset 11");
+  }
+  const auto values = scales->constant()->data<float>();
+  const bool shrinks = std::any_of(values.begin(), values.end(), [](float s) { return s < 1; });
+  const bool enlarges = std::any_of(values.begin(), values.end(), [](float s) { return s > 1; });
+  if (shrinks && enlarges) {
+    fail(ErrorCode::kUnsupported,
+         "nearest of opset 10 that enlarges one axis and shrinks another has no form in opset 11");
+  }
+  return shrinks ? "ceil" : "floor";
+}
+
 void resize_coordinates(ir::Node& node) {
   ir::Value* scales = node.input(1);
   node.set_input(1, nullptr);
   node.set_input(2, scales);
   node.set_attribute(ir::Attribute("coordinate_transformation_mode", "asymmetric"));
   if (node.attr_string("mode", "nearest") == "nearest") {
-    node.set_attribute(ir::Attribute("nearest_mode", "floor"));
+    node.set_attribute(ir::Attribute("nearest_mode", nearest_mode_of_scales(scales)));
   }
 }
 

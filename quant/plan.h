@@ -2,6 +2,7 @@
 // compared, and then applied.
 #pragma once
 
+#include <compare>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,19 @@ struct QuantParams {
   bool operator==(const QuantParams&) const = default;
 };
 
+// An initializer, as all nodes read it or, with `consumer`, as that node alone does (its key is that
+// of NodePlan::node).
+struct ParamKey {
+  ParamKey(std::string initializer_name, std::string consumer_key = {})
+      : initializer(std::move(initializer_name)), consumer(std::move(consumer_key)) {}
+  ParamKey(const char* initializer_name) : initializer(initializer_name) {}
+  auto operator<=>(const ParamKey&) const = default;
+
+  std::string initializer;
+  std::string consumer;
+};
+using ParamEntries = std::map<ParamKey, QuantParams>;
+
 // What happens to one node.
 struct NodePlan {
   std::string node;  // ir::Node name, or its first output where it has none
@@ -39,8 +53,8 @@ struct Plan {
   Mode mode = Mode::kStatic;
   std::vector<NodePlan> nodes;                     // in graph order, every node of the main graph
   std::map<std::string, QuantParams> activations;  // by value name
-  std::map<std::string, QuantParams> weights;      // by initializer name
-  std::map<std::string, QuantParams> biases;       // by initializer name, int32
+  ParamEntries weights;
+  ParamEntries biases;                             // int32
   bool keep_io_types = true;                       // fp16: graph inputs and outputs stay float
   std::vector<std::string> warnings;               // overflow guards applied, FP16 range, ...
 };

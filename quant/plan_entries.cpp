@@ -11,28 +11,24 @@ void store_params(ParamEntries& entries, const std::string& initializer,
                   const std::string& consumer, QuantParams params) {
   const auto [it, fresh] = entries.emplace(initializer, params);
   if (fresh || it->second == params) return;
-  entries[private_key(initializer, consumer)] = std::move(params);
+  entries[{initializer, consumer}] = std::move(params);
 }
 
 ParamEntries::const_iterator find_params(const ParamEntries& entries,
                                          const std::string& initializer,
                                          const std::string& consumer) {
-  const auto own = entries.find(private_key(initializer, consumer));
+  const auto own = entries.find({initializer, consumer});
   return own != entries.end() ? own : entries.find(initializer);
 }
 
 void require_initializers(const ir::Graph& graph, const ParamEntries& entries) {
   for (const auto& [key, params] : entries) {
-    const ir::Value* v = graph.find(key);
-    for (size_t at = key.find('@'); v == nullptr && at != std::string::npos;
-         at = key.find('@', at + 1)) {
-      v = graph.find(key.substr(0, at));
-    }
+    const ir::Value* v = graph.find(key.initializer);
     if (v == nullptr || v->constant() == nullptr) {
       fail(ErrorCode::kBadInput,
            "plan: expected an initializer '{}' in the model, found none; make "
            "the plan from this model",
-           key);
+           key.initializer);
     }
   }
 }

@@ -12,10 +12,7 @@
 
 namespace fettle::quant {
 
-using ParamEntries = std::map<std::string, QuantParams>;
-
-// Keeps `params` under the initializer's name; where that is taken by others, under the private key
-// of its consumer.
+// Keeps `params` for all readers of the initializer; where that is taken by others, for its consumer.
 void store_params(ParamEntries& entries, const std::string& initializer,
                   const std::string& consumer, QuantParams params);
 // The consumer's own entry, else the initializer's; end() when there is neither.

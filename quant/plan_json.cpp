@@ -28,6 +28,18 @@ Json to_json(const std::map<std::string, QuantParams>& tensors) {
   return j;
 }
 
+Json to_json(const ParamEntries& entries) {
+  Json j = Json::object();
+  for (const auto& [key, params] : entries) {
+    if (key.consumer.empty()) {
+      j[key.initializer] = to_json(params);
+    } else {
+      j[key.initializer]["consumers"][key.consumer] = to_json(params);
+    }
+  }
+  return j;
+}
+
 }  // namespace
 
 std::string plan_to_json(const Plan& plan) {

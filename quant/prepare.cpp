@@ -1,6 +1,7 @@
 #include "quant/prepare.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "ir/error.h"
 #include "quant/opset_upgrade.h"
@@ -29,13 +30,24 @@ void purify_initializers(ir::Model& model) {
   model.ir_version = std::max(model.ir_version, kIrWithPureConstants);
 }
 
+// What a Constant holds when that is float, in whichever attribute.
+std::optional<ir::Tensor> float_contents(const ir::Node& node) {
+  if (!node.is("Constant")) return std::nullopt;
+  if (const ir::Tensor* tensor = node.attr_tensor("value")) {
+    return tensor->type() == ir::DataType::kFloat ? std::optional(*tensor) : std::nullopt;
+  }
+  if (node.has_attribute("value_float")) {
+    return ir::Tensor::scalar<float>(node.attr_float("value_float", 0));
+  }
+  if (!node.has_attribute("value_floats")) return std::nullopt;
+  const std::vector<float> numbers = node.attr_floats("value_floats");
+  return ir::Tensor::of<float>({static_cast<int64_t>(numbers.size())}, numbers);
+}
+
 void constants_to_initializers(ir::Graph& graph) {
   for (ir::Node& node : graph.nodes()) {
-    const ir::Tensor* tensor = node.is("Constant") ? node.attr_tensor("value") : nullptr;
-    if (tensor == nullptr || tensor->type() != ir::DataType::kFloat || node.output(0) == nullptr ||
-        node.output(0)->is_graph_output()) {
-      continue;
-    }
+    const std::optional<ir::Tensor> tensor = float_contents(node);
+    if (!tensor || node.output(0) == nullptr || node.output(0)->is_graph_output()) continue;
     const std::string name = node.output(0)->name();
     ir::Value& constant = graph.add_constant(graph.unique_name(name + "_constant"), *tensor);
     const bool replaced = graph.replace_all_uses(*node.output(0), constant);

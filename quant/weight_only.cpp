@@ -84,7 +84,7 @@ class WeightOnlyRewriter {
     }
   }
 
-  void look_up_integers(ir::Node& node, ir::Value& table, const std::string& entry,
+  void look_up_integers(ir::Node& node, ir::Value& table, const ParamKey& entry,
                         const QuantParams& params) {
     auto it = tables_.find(entry);
     if (it == tables_.end()) {
@@ -117,8 +117,8 @@ class WeightOnlyRewriter {
   ir::Graph& graph_;
   const Plan& plan_;
   NodeKeys keys_;
-  std::map<std::string, ir::Value*> dequantized_;
-  std::map<std::string, Table> tables_;
+  std::map<ParamKey, ir::Value*> dequantized_;
+  std::map<ParamKey, Table> tables_;
   std::vector<ir::Value*> replaced_;
 };
 

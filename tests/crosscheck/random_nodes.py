@@ -126,6 +126,12 @@ def binary(d, op, dtype=None):
     return Node(op, [a, b] if d.chance(0.7) else [b, a])
 
 
+def prelu(d, op):
+    x = d.value(d.float_dtype())
+    shape, dtype = d.data(x).shape, d.data(x).dtype
+    return Node(op, [x, d.value(dtype, shape=d.broadcastable(shape))])
+
+
 def divide(d, op):
     dtype = d.dtype()
     a = d.value(dtype)
@@ -245,8 +251,12 @@ def window(d, spatial, kernel_most=3, pads=True, dilation=True):
         attributes["dilations"] = dilations
     if d.chance(0.6):
         attributes["strides"] = [d.int(1, 3) for _ in range(spatial)]
+    # With SAME padding ONNX Runtime's pools pass over dilations, and windows narrower than the stride
+    # start at an offset there, contrary to the specification.
+    narrow = any(k < s for k, s in zip(kernel, attributes.get("strides", [1] * spatial)))
     if d.chance(0.25):
-        attributes["auto_pad"] = d.pick(["SAME_UPPER", "SAME_LOWER", "VALID"])
+        same = [] if narrow or "dilations" in attributes else ["SAME_UPPER", "SAME_LOWER"]
+        attributes["auto_pad"] = d.pick(same + ["VALID"])
     elif pads and d.chance(0.6):
         attributes["pads"] = [d.int(0, k - 1) for k in kernel * 2]
     extents = tuple((k - 1) * s + 1 + d.int(0, 4) for k, s in zip(kernel, dilations))
@@ -276,7 +286,9 @@ def conv_transpose(d, op):
         attributes["dilations"] = [d.int(1, 2) for _ in range(spatial)]
     if d.chance(0.4):
         attributes["output_padding"] = [d.int(0, s - 1) for s in strides]
-    if d.chance(0.2):
+    # Where the stride is wider than the kernel, ONNX Runtime's output is not input * stride.
+    wide = all(k >= s for k, s in zip(kernel, strides))
+    if wide and d.chance(0.2):
         attributes["auto_pad"] = d.pick(["SAME_UPPER", "SAME_LOWER"])
     elif d.chance(0.5):
         attributes["pads"] = [d.int(0, (k - 1) // 2) for k in kernel * 2]
@@ -397,7 +409,8 @@ def slice_(d, op):
     axes = d.axes(rank) or [0]
     steps = [d.pick([1, 1, 2, -1, -2, 3]) for _ in axes]
     starts = [d.int(-7, 7) for _ in axes]
-    ends = [d.pick([d.int(-7, 7), 2**31, -2**31]) for _ in axes]
+    # The largest integers mean "to the end", in the direction of the step.
+    ends = [d.pick([d.int(-7, 7), 2**31 if s > 0 else -2**31]) for s in steps]
     kind = d.pick(INTS)
     ends = np.clip(ends, np.iinfo(kind).min, np.iinfo(kind).max)
     return Node(op, [x] + [d.constant(np.array(v, kind)) for v in (starts, ends, axes, steps)])
@@ -716,7 +729,7 @@ TABLE = list(itertools.chain(
     rows("Sqrt Log Reciprocal Acosh", unary_positive), rows("Asin Acos Atanh", unary_unit),
     rows("Elu LeakyRelu Selu Celu ThresholdedRelu HardSigmoid Shrink", unary_alpha, steps=True),
     rows("Add Sub Mul", binary, exact=True), rows("Div", divide), rows("Mod", modulo, steps=True), rows("Pow", power),
-    rows("PRelu", lambda d, op: binary(d, op, np.float32)), rows("Sum Mean Max Min", variadic),
+    rows("PRelu", prelu), rows("Sum Mean Max Min", variadic),
     rows("Equal Less Greater LessOrEqual GreaterOrEqual", compare, exact=True, steps=True),
     rows("And Or Xor", logic, exact=True), rows("Not", lambda d, op: Node(op, [d.value(np.bool_)]), exact=True),
     rows("BitwiseAnd BitwiseOr BitwiseXor", bitwise, exact=True), rows("BitShift", shift, exact=True),

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "interp/random_feeds.h"
 #include "ir/buffer.h"
 #include "ir/error.h"
@@ -241,6 +244,20 @@ TEST(Executor, AnErrorLeavesItUsable) {
 TEST(Executor, NegativeThreadCountIsAUsageError) {
   const ir::Model model = add_model();
   error_of([&] { Executor executor(model, {.exact = false, .threads = -1}); }, ErrorCode::kUsage);
+}
+
+TEST(Executor, ClipWithoutABoundHasTheLargestFloatAsBound) {
+  const ir::Model model = test::parse_text_graph(
+      "g (float[4] x, float lo) => (float[4] y) { y = Clip(x, lo) }");
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const bool exact : {false, true}) {
+    const auto out = test::run_model(model,
+                                     {{"x", Tensor::of<float>({4}, {-infinity, -1, 2, infinity})},
+                                      {"lo", Tensor::scalar(0.0f)}},
+                                     {.exact = exact});
+    EXPECT_EQ(out[0].tensor.data<float>()[3], std::numeric_limits<float>::max());
+    EXPECT_EQ(out[0].tensor.data<float>()[0], 0.0f);
+  }
 }
 
 }  // namespace

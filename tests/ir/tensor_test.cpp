@@ -184,6 +184,26 @@ TEST(Buffers, FreedBlocksServeRequestsOfTheirSize) {
   trim_pages();
 }
 
+TEST(Buffers, KeptBlocksAreBounded) {
+  trim_pages();
+  constexpr size_t kSize = 4'096'000;
+  std::vector<PageBlock> blocks;
+  for (int i = 0; i < 4; ++i) blocks.push_back(acquire_pages(kSize));
+  for (const PageBlock& block : blocks) recycle_pages(block);
+  EXPECT_EQ(kept_pages(), 4 * kSize);
+  // Requests of another size push the kept blocks out: all together may grow by half.
+  blocks.clear();
+  for (int i = 0; i < 16; ++i) blocks.push_back(acquire_pages(kSize / 4));
+  EXPECT_LE(kept_pages() + 16 * (kSize / 4), 4 * kSize + 2 * kSize);
+  const size_t limit = memory_limit();
+  set_memory_limit(5 * kSize);
+  for (const PageBlock& block : blocks) recycle_pages(block);
+  EXPECT_LE(kept_pages(), 5 * kSize);
+  set_memory_limit(limit);
+  trim_pages();
+  EXPECT_EQ(kept_pages(), 0u);
+}
+
 SparseTensor sparse_of(Dims dims, std::vector<float> values, Dims index_dims,
                        std::vector<int64_t> indices) {
   SparseTensor sparse;

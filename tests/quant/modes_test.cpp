@@ -5,6 +5,7 @@
 #include "ir/float16.h"
 #include "ir/verify.h"
 #include "quant/fp16_convert.h"
+#include "quant/prepare.h"
 #include "quant/relative_precision.h"
 #include "quant_support.h"
 
@@ -190,6 +191,17 @@ TEST(Fp16, EpsilonsThatWouldVanishKeepTheirConsumerInFloat) {
       <float eps = {0.000000000001}> { m = MatMul(x, w_1) y = Add(m, eps) })"),
                            Mode::kFp16, 50);
   EXPECT_EQ(decision(r.plan, "y"), "float");
+}
+
+TEST(Fp16, NumbersInAttributesAreCheckedLikeTensors) {
+  for (const char* attribute : {"value_float = 0.000000000001", "value_float = 1000000.0",
+                                "value_floats = [1000000.0]"}) {
+    ir::Model model = network(std::string("g (float[2,3] x, float[3,3] w_1) => (float[2,3] y) { c = Constant<") +
+                              attribute + ">() m = MatMul(x, w_1) y = Add(m, c) }");
+    prepare(model);
+    const Result r = in_mode(model, Mode::kFp16, 50);
+    EXPECT_EQ(decision(r.plan, "y"), "float") << attribute;
+  }
 }
 
 TEST(Fp16, ObservedActivationsBeyondTheRangeStayFloat) {

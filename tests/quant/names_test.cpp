@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "quant/plan_entries.h"
 #include "support/text_model.h"
 
 namespace fettle::quant {
@@ -34,6 +35,26 @@ TEST(NodeKeys, UseNamesWhereTheyAreUniqueAndOutputsElsewhere) {
   EXPECT_EQ(keys.of(*last), "y");
   EXPECT_NE(keys.find("own"), nullptr);
   EXPECT_EQ(keys.find("same"), nullptr);
+}
+
+TEST(NodeKeys, ManyNodesWithoutOutputsTakeLinearTime) {
+  ir::Model model = test::parse_text_graph("g (float[2] x) => (float[2] y) { y = Relu(x) }");
+  ir::Graph& graph = *model.graph;
+  for (int i = 0; i < 50'000; ++i) graph.add_node("Sink", {graph.inputs()[0]}, {});
+  const NodeKeys keys(graph);
+  EXPECT_NE(keys.of(*graph.last_node()), keys.of(*graph.first_node()));
+}
+
+TEST(PlanEntries, NamesThatLookAlikeStayApart) {
+  const QuantParams common{ir::DataType::kInt8, -1, {0.5f}, {0}};
+  const QuantParams own{ir::DataType::kInt8, -1, {0.25f}, {0}};
+  ParamEntries entries;
+  store_params(entries, "w", "first", common);
+  store_params(entries, "w", "second", own);
+  store_params(entries, "w@second", "third", common);
+  EXPECT_EQ(find_params(entries, "w", "second")->second, own);
+  EXPECT_EQ(find_params(entries, "w", "other")->second, common);
+  EXPECT_EQ(find_params(entries, "w@second", "third")->second, common);
 }
 
 }  // namespace

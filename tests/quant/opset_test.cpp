@@ -92,6 +92,15 @@ TEST(UpgradeOpset, UpsampleBecomesResizeWithItsOldCoordinates) {
          10);
 }
 
+TEST(UpgradeOpset, NearestOfOpset10RoundsByTheDirectionOfItsScales) {
+  raised(R"(g (float[1,1,9,9] x) => (float[1,1,6,6] y) <float[4] s = {1, 1, 0.7, 0.7}>
+      { y = Resize<mode = "nearest">(x, s) })",
+         10);
+  raised(R"(g (float[1,1,5,5] x) => (float[1,1,8,5] y) <float[4] s = {1, 1, 1.7, 1}>
+      { y = Resize<mode = "nearest">(x, s) })",
+         10);
+}
+
 TEST(UpgradeOpset, FlatteningSoftmaxIsMadeExplicitOnlyWhereItMatters) {
   const ir::Model flat = raised("g (float[2,3,4] x) => (float[2,3,4] y) { y = Softmax(x) }", 11);
   EXPECT_EQ(operators(flat).at("Reshape"), 1);
@@ -157,6 +166,12 @@ TEST(UpgradeOpset, RefusesWhatHasNoEquivalentAndNamesTheNode) {
   expect_unsupported("g (float[2] x) => (float[2] y, float[2] mask) { y, mask = Dropout(x) }", 7,
                      "y");
   expect_unsupported("g (float[2] x) => (float[2] y) { y = Relu(x) }", 6, "6");
+  expect_unsupported(R"(g (float[1,1,4,4] x) => (float[1,1,2,8] sized)
+      <float[4] s = {1, 1, 0.5, 2}> { sized = Resize<mode = "nearest">(x, s) })",
+                     10, "sized");
+  expect_unsupported(R"(g (float[1,1,4,4] x, float[4] s) => (float[1,1,A,B] sized)
+      { sized = Resize<mode = "nearest">(x, s) })",
+                     10, "sized");
 }
 
 TEST(UpgradeOpset, LeavesNewerModelsAlone) {

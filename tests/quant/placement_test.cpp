@@ -285,8 +285,8 @@ TEST(Placement, SharedBiasIsStoredOncePerScale) {
       static_plan(network(R"(g (float[1,3,4,4] x, float[3,3,1,1] w_1, float[3,3,1,1] w_2,
       float[3] b_1) => (float[1,3,4,4] y) { c = Conv(x, w_1, b_1) y = Conv(c, w_2, b_1) })"));
   EXPECT_TRUE(plan.biases.contains("b_1"));
-  EXPECT_TRUE(plan.biases.contains("b_1@y"));
-  EXPECT_NE(plan.biases.at("b_1"), plan.biases.at("b_1@y"));
+  EXPECT_TRUE(plan.biases.contains({"b_1", "y"}));
+  EXPECT_NE(plan.biases.at("b_1"), plan.biases.at({"b_1", "y"}));
 }
 
 TEST(Placement, BiasOfAProductWithKnownRowsIsItsInt32Bias) {
