@@ -113,8 +113,7 @@ struct ScoreOutput {
 void attend(const AttentionOperands& operands, const AddBias& bias, const ScoreOutput& scores,
             ir::Tensor& out, const HeadLayout& layout);
 
-// ai.onnx FlexAttention is in flex_attention.cpp, the operators of com.microsoft in
-// attention_contrib.cpp.
+// In flex_attention.cpp, and of com.microsoft in packed_attention.cpp and multi_head_attention.cpp.
 void infer_flex_attention(InferContext& ctx);
 void flex_attention(KernelContext& ctx);
 void infer_packed_attention(InferContext& ctx);
