@@ -29,19 +29,19 @@ except ImportError as error:
     sys.exit(EXIT_SKIP)
 import random_nodes
 
-OPSET = 20  # the newest with CPU kernels for every row in ONNX Runtime
+OPSETS = (20, 21, 22, 23)
 ort.set_default_logger_severity(4)
 # Relative to the output's largest magnitude; halves carry 11 bits and pass through several nodes.
 TOLERANCE = {"float16": 2e-2, "float32": 2e-4, "float64": 1e-6}
 
 
-def model_of(nodes, inputs, constants, outputs):
+def model_of(opset, nodes, inputs, constants, outputs):
     info = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
     anonymous = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), None)
     graph = helper.make_graph(nodes, "random", [info(n, a) for n, a in inputs.items()],
                               [anonymous(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in constants.items()])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
 
 
 def run_onnxruntime(model, feeds):
@@ -56,6 +56,7 @@ class Graph:
     """One random graph with the values that ONNX Runtime computes node by node."""
 
     def __init__(self, rng, table):
+        self.opset = int(rng.choice(OPSETS))
         self.inputs, self.constants, self.nodes = {}, {}, []
         self.pool = {}  # name -> (array, exact)
         self.computed = {}
@@ -81,7 +82,7 @@ class Graph:
         fixed = {n: a for n, a in operands.items() if n in self.constants}
         fed = {n: a for n, a in operands.items() if n not in self.constants}
         try:
-            results = run_onnxruntime(model_of([proto], fed, fixed, self.guess(proto, operands, names)), fed)
+            results = run_onnxruntime(model_of(self.opset, [proto], fed, fixed, self.guess(proto, operands, names)), fed)
         except Exception:  # ONNX Runtime has no kernel for these types, or refuses the attributes
             self.inputs, self.constants, self.pool = saved
             return
@@ -93,13 +94,13 @@ class Graph:
             self.computed[name] = array
         self.nodes.append(proto)
 
-    @staticmethod
-    def guess(proto, operands, names):
+    def guess(self, proto, operands, names):
         """Output types by ONNX's own inference, which a model must declare before it can run."""
         probe = helper.make_model(helper.make_graph(
             [proto], "probe", [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
                                for n, a in operands.items()],
-            [helper.make_empty_tensor_value_info(n) for n in names]), opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+            [helper.make_empty_tensor_value_info(n) for n in names]), opset_imports=[helper.make_opsetid("", self.opset)],
+            ir_version=9)
         inferred = onnx.shape_inference.infer_shapes(probe)
         types = {o.name: o.type.tensor_type.elem_type for o in inferred.graph.output}
         return {n: np.zeros(0, helper.tensor_dtype_to_np_dtype(types[n])) for n in names}
@@ -141,7 +142,7 @@ def run_fettle(binary, path, feeds, exact, folder):
 
 def check(binary, graph, folder):
     """What fettle does wrong, or nothing."""
-    model = model_of(graph.nodes, graph.inputs, graph.constants, graph.computed)
+    model = model_of(graph.opset, graph.nodes, graph.inputs, graph.constants, graph.computed)
     path = os.path.join(folder, "model.onnx")
     onnx.save(model, path)
     theirs = dict(zip(graph.computed, run_onnxruntime(model, graph.inputs)))
