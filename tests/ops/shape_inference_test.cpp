@@ -91,6 +91,90 @@ TEST(ShapeInference, AgreesWithConformanceOutputs) {
             << score.unknown << " of unknown rank" << std::endl;
 }
 
+// A shape whose leading two extents, as far as they are greater than 1, are symbols that tell their
+// value: "d3" for 3, so that equal extents stay equal.
+ir::Shape symbolic_shape(const ir::Dims& dims) {
+  ir::Shape shape = ir::shape_of(dims);
+  for (size_t i = 0; i < std::min<size_t>(dims.size(), 2); ++i) {
+    if (dims[i] > 1) shape[i] = ir::Dim::named(fmt::format("d{}", dims[i]));
+  }
+  return shape;
+}
+
+// The number that a symbol made by symbolic_shape() stands for; nothing for expressions.
+std::optional<int64_t> number_of(const std::string& symbol) {
+  if (symbol.size() < 2 || symbol[0] != 'd' ||
+      !std::all_of(symbol.begin() + 1, symbol.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+    return std::nullopt;
+  }
+  return std::stoll(symbol.substr(1));
+}
+
+struct SymbolicScore {
+  int resolved = 0;
+  std::vector<std::string> lost;  // rank known with numbers, but not with symbols
+};
+
+void check_symbolic(const ConformanceCase& test_case, SymbolicScore& score) {
+  const auto sets = data_sets(test_case);
+  ir::Model numbers = ir::read_model(test_case.folder / "model.onnx");
+  if (unclaimed_operator(numbers) || sets.empty()) return;
+  const auto feeds = load_feeds(numbers, sets.front());
+  const auto expected = load_outputs(numbers, sets.front());
+  ir::Model symbols = ir::clone(numbers);
+  ops::InferOptions with_numbers;
+  ops::InferOptions with_symbols;
+  for (const auto& [name, value] : feeds) {
+    if (!value.is_tensor()) continue;
+    const ir::Tensor& t = value.tensor;
+    with_numbers.inputs[name] = ir::Type::tensor(t.type(), ir::shape_of(t.dims()));
+    // Integers may be shapes, axes or lengths, whose own extent decides about ranks.
+    const bool data = ir::is_floating(t.type());
+    with_symbols.inputs[name] =
+        ir::Type::tensor(t.type(), data ? symbolic_shape(t.dims()) : ir::shape_of(t.dims()));
+  }
+  forget_types(numbers);
+  forget_types(symbols);
+  ops::infer_shapes(numbers, with_numbers);
+  ops::infer_shapes(symbols, with_symbols);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const ir::Type& known = numbers.graph->outputs()[i]->type;
+    const ir::Type& type = symbols.graph->outputs()[i]->type;
+    if (!expected[i].is_tensor() || !known.shape) continue;
+    const ir::Dims& dims = expected[i].tensor.dims();
+    const std::string what = fmt::format("{} output {}: {} for {}", test_case.name, i,
+                                         ir::to_string(type), ir::to_string(dims));
+    if (type.element != known.element || !type.shape) {
+      score.lost.push_back(what);
+      continue;
+    }
+    ++score.resolved;
+    EXPECT_EQ(type.shape->size(), dims.size()) << what;
+    for (size_t k = 0; k < std::min(dims.size(), type.shape->size()); ++k) {
+      const ir::Dim& d = (*type.shape)[k];
+      const auto number = d.known() ? std::optional(d.value) : number_of(d.symbol);
+      EXPECT_TRUE(!number || *number == dims[k]) << what;
+    }
+  }
+}
+
+TEST(ShapeInference, ResolvesWithSymbolicBatchAndSequence) {
+  SymbolicScore score;
+  for (const char* suite : {"node", "simple", "pytorch-converted", "pytorch-operator"}) {
+    for (const ConformanceCase& test_case : conformance_cases(suite)) {
+      try {
+        check_symbolic(test_case, score);
+      } catch (const Error& error) {
+        ADD_FAILURE() << suite << "/" << test_case.name << ": " << error.what();
+      }
+    }
+  }
+  if (score.resolved == 0) GTEST_SKIP() << "no conformance cases: the shared folder is absent";
+  std::cout << "outputs: " << score.resolved << " resolved, " << score.lost.size() << " not" << std::endl;
+  for (const std::string& what : score.lost) std::cout << "  " << what << std::endl;
+  EXPECT_EQ(score.lost.size(), 0u);
+}
+
 // Types of the model's inputs with "N" as first extent where it is 1 or not a number.
 std::unordered_map<std::string, ir::Type> symbolic_inputs(const ir::Model& model) {
   std::unordered_map<std::string, ir::Type> types;
