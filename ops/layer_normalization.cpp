@@ -137,6 +137,16 @@ void store(KernelContext& ctx, size_t output, ir::DataType type, const ir::Dims&
   ctx.set_output(output, cast_tensor(values, type));
 }
 
+// The same as far as the rule knows.
+std::optional<ir::Shape> inferred_statistics(const InferContext& ctx) {
+  if (ctx.shape(0) == nullptr) return std::nullopt;
+  ir::Shape dims = *ctx.shape(0);
+  const auto rank = static_cast<int64_t>(dims.size());
+  const int64_t axis = normalized_axis(ctx.node().attr_int("axis", -1), rank);
+  for (auto i = static_cast<size_t>(axis); i < dims.size(); ++i) dims[i] = ir::Dim::of(1);
+  return dims;
+}
+
 }  // namespace
 
 void infer_layer_normalization(InferContext& ctx) {
@@ -144,15 +154,7 @@ void infer_layer_normalization(InferContext& ctx) {
   if (ctx.has(2)) require_same_element(ctx, 0, 2);
   infer_like_input(ctx);
   const ir::DataType stash = stash_type(ctx.node());
-  std::optional<ir::Shape> statistics;
-  if (ctx.shape(0) != nullptr) {
-    statistics = *ctx.shape(0);
-    const auto rank = static_cast<int64_t>(statistics->size());
-    const int64_t axis = normalized_axis(ctx.node().attr_int("axis", -1), rank);
-    for (auto i = static_cast<size_t>(axis); i < statistics->size(); ++i) {
-      (*statistics)[i] = ir::Dim::of(1);
-    }
-  }
+  const std::optional<ir::Shape> statistics = inferred_statistics(ctx);
   for (size_t i = 1; i < 3; ++i) ctx.set(i, stash, statistics);
 }
 
@@ -162,6 +164,7 @@ void infer_rms_normalization(InferContext& ctx) {
     normalized_axis(ctx.node().attr_int("axis", -1), static_cast<int64_t>(ctx.shape(0)->size()));
   }
   ctx.set(0, ctx.element(1), ctx.shape(0) == nullptr ? std::nullopt : std::optional(*ctx.shape(0)));
+  ctx.set(1, stash_type(ctx.node()), inferred_statistics(ctx));
 }
 
 void layer_normalization(KernelContext& ctx) {
@@ -184,7 +187,7 @@ void layer_normalization(KernelContext& ctx) {
 
 void rms_normalization(KernelContext& ctx) {
   const ir::Tensor& x = ctx.input(0);
-  stash_type(ctx.node());
+  const ir::DataType stash = stash_type(ctx.node());
   const Rows rows = rows_of(ctx.node(), x.dims());
   const Spread scale = spread(ctx.input(1), x.dims(), rows);
   const auto statistics = all_statistics(x, rows, epsilon_of(ctx.node()), false);
@@ -194,6 +197,7 @@ void rms_normalization(KernelContext& ctx) {
       normalize_rows<T, V>(x, y, rows, scale, nullptr, statistics);
     });
   });
+  store(ctx, 1, stash, statistics_dims(x.dims(), rows.axis), statistics, &RowStatistics::inverse);
 }
 
 }  // namespace fettle::ops

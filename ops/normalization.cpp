@@ -18,6 +18,8 @@ constexpr OpDef kRows[] = {
     {"", "GroupNormalization", 21, infer_channel_normalization, group_normalization_21},
     {"", "LayerNormalization", 17, infer_layer_normalization, layer_normalization},
     {"", "RMSNormalization", 23, infer_rms_normalization, rms_normalization},
+    // Not in the standard, but in the default domain: ONNX Runtime's name for RMSNormalization.
+    {"", "SimplifiedLayerNormalization", 1, infer_rms_normalization, rms_normalization},
     {"", "LRN", 1, infer_like_input, local_response_normalization},
     {"", "LpNormalization", 1, infer_like_input, lp_normalization},
     {"", "MeanVarianceNormalization", 9, infer_like_input, mean_variance_normalization},

@@ -135,6 +135,14 @@ def skip_normalization(d, beta):
                 d.optional(epsilon=d.pick(1e-5, 0.1)))
 
 
+def simplified_layer_normalization(d):
+    shape = [d.int(1, 5) for _ in range(d.int(1, 4))]
+    axis = d.int(-len(shape), len(shape) - 1)
+    scale = shape[axis:]
+    return Node([d.floats(*shape), d.floats(*scale)], d.pick([FLOAT], [FLOAT, FLOAT]),
+                {"axis": axis} | d.optional(epsilon=0.1, stash_type=1))
+
+
 def embed_layer_normalization(d):
     batch, positions, size = d.int(1, 3), d.int(1, 5), d.int(1, 9)
     words, segments = d.int(1, 20), d.chance()
@@ -279,6 +287,7 @@ CASES = [
     ("FusedConv", MICROSOFT, fused_conv),
     ("SkipLayerNormalization", MICROSOFT, lambda d: skip_normalization(d, True)),
     ("SkipSimplifiedLayerNormalization", MICROSOFT, lambda d: skip_normalization(d, False)),
+    ("SimplifiedLayerNormalization", "", simplified_layer_normalization),
     ("EmbedLayerNormalization", MICROSOFT, embed_layer_normalization),
     ("Attention", MICROSOFT, packed_attention),
     ("MultiHeadAttention", MICROSOFT, multi_head_attention),
