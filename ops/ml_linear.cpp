@@ -75,9 +75,9 @@ void linear_classifier(KernelContext& context) {
          samples.features, labels.size(), targets);
   }
   const LinearModel model(node, targets);
+  const PostTransform transform = post_transform_of(node);
   const SecondClass second = second_class(targets, labels);
   const int64_t columns = score_columns(targets, second);
-  const PostTransform transform = post_transform_of(node);
   const ir::Tensor values = as_doubles(x);
   ir::Tensor chosen(labels.type(), {samples.count});
   ir::Tensor& z = context.output(1, ir::DataType::kFloat, {samples.count, columns});

@@ -92,19 +92,14 @@ PostTransform post_transform_of(int64_t number) {
 
 void write_scores(std::span<double> scores, PostTransform transform, SecondClass second,
                   float* out) {
-  std::array<double, 2> pair;
+  std::array<double, 2> pair{};
   if (scores.size() == 1) {
     const double s = scores[0];
-    if (transform == PostTransform::kProbit) {
-      pair.fill(probit(s));
-    } else if (second == SecondClass::kNegated) {
-      pair = {-s, s};
-      transform_all(pair, transform);
-    } else {
-      pair = {1 - s, s};
-    }
-    if (second == SecondClass::kNone) pair[0] = pair[1];
-    scores = std::span(pair).first(second == SecondClass::kNone ? 1 : 2);
+    const bool logistic_pair =
+        transform == PostTransform::kLogistic && second != SecondClass::kNone;
+    pair = {logistic_pair || second == SecondClass::kNegated ? -s : 1 - s, s};
+    if (logistic_pair || transform == PostTransform::kProbit) transform_all(pair, transform);
+    scores = second == SecondClass::kNone ? std::span(pair).last(1) : std::span(pair);
   } else if (!scores.empty()) {
     transform_all(scores, transform);
   }

@@ -21,15 +21,15 @@ PostTransform post_transform_of(int64_t number);
 enum class SecondClass {
   kNone,        // it stays one
   kComplement,  // 1 - s, s
-  kNegated,     // -s, s, then transformed
+  kNegated,     // -s, s
 };
 // Columns of the output for `count` scores.
 inline int64_t score_columns(int64_t count, SecondClass second) {
   return count == 1 && second != SecondClass::kNone ? 2 : count;
 }
-// The scores of one sample, transformed; `out` has score_columns() elements. A single score that
-// stays one is changed by PROBIT alone, and PROBIT never adds a column (the value is repeated), as
-// in ONNX Runtime.
+// The scores of one sample, transformed; `out` has score_columns() elements. Of the transforms, a
+// single score that stays one is changed by PROBIT alone; one that becomes two by PROBIT and by
+// LOGISTIC, which gives logistic(-s) and logistic(s): as in ONNX Runtime.
 void write_scores(std::span<double> scores, PostTransform transform, SecondClass second,
                   float* out);
 

@@ -119,16 +119,16 @@ struct Classifier {
   std::vector<int64_t> starts;
   int64_t supports = 0;
   int64_t classes = 1;
-  bool all_positive = false;
 
   Classifier(const ir::Node& node, int64_t features);
   bool linear() const { return supports == 0; }
   bool probabilities() const { return !linear() && !prob_a.empty(); }
   int64_t pairs() const { return classes * (classes - 1) / 2; }
   int64_t score_count() const { return linear() || probabilities() ? classes : pairs(); }
-  // Whether a lone score becomes two.
-  SecondClass second() const {
-    return rho.size() == 1 && labels.size() == 2 ? SecondClass::kNegated : SecondClass::kNone;
+  // How the lone score of two classes becomes two, as in ONNX Runtime.
+  SecondClass second(PostTransform transform) const {
+    if (rho.size() != 1 || labels.size() != 2) return SecondClass::kNone;
+    return transform == PostTransform::kNone ? SecondClass::kNegated : SecondClass::kComplement;
   }
 };
 
@@ -141,14 +141,13 @@ Classifier::Classifier(const ir::Node& node, int64_t features)
       prob_a(node.attr_floats("prob_a")),
       prob_b(node.attr_floats("prob_b")),
       per_class(node.attr_ints("vectors_per_class")) {
-  classes = std::max<int64_t>(labels.size(), 1);
+  if (labels.size() == 0) fail(ErrorCode::kBadInput, "expected class labels, found none");
+  classes = labels.size();
   for (const int64_t count : per_class) {
     if (count < 0) fail(ErrorCode::kBadInput, "attribute 'vectors_per_class': {} < 0", count);
     starts.push_back(supports);
     supports = checked_add(supports, count);
   }
-  all_positive =
-      std::all_of(coefficients.begin(), coefficients.end(), [](float c) { return c >= 0; });
   if (linear()) {
     kernel.make_linear();
     require_size(coefficients, checked_mul(classes, features), "coefficients");
@@ -269,17 +268,6 @@ void probabilities(const Classifier& c, const std::vector<double>& scores, Coupl
   coupling.solve(out);
 }
 
-void choose_label(const Classifier& c, std::span<const double> decisive, ir::Tensor& labels,
-                  int64_t n) {
-  const int64_t best = best_class(decisive);
-  const double weight = decisive[static_cast<size_t>(best)];
-  if (c.rho.size() == 1 && c.labels.size() != 2) {
-    return c.labels.assign_binary(labels, n, weight > 0);
-  }
-  const bool second = c.rho.size() == 1 && !c.probabilities() && c.all_positive && weight >= 0.5;
-  c.labels.assign(labels, n, second ? 1 : best);
-}
-
 }  // namespace
 
 void svm_regressor(KernelContext& context) {
@@ -287,14 +275,14 @@ void svm_regressor(KernelContext& context) {
   const Samples samples(x);
   const Regressor model(context.node(), samples.features);
   const bool one_class = context.node().attr_int("one_class", 0) != 0;
-  const PostTransform transform = post_transform_of(context.node());
+  // A single score: post_transform has no influence, as in ONNX Runtime.
   const ir::Tensor values = as_doubles(x);
   ir::Tensor& y = context.output(0, ir::DataType::kFloat, {samples.count, 1});
   float* out = y.mutable_data<float>().data();
   for (int64_t n = 0; n < samples.count; ++n) {
     double score = model(values.data<double>().data() + n * samples.features, samples.features);
     if (one_class) score = score > 0 ? 1 : -1;
-    write_scores(std::span(&score, 1), transform, SecondClass::kNone, out + n);
+    out[n] = static_cast<float>(score);
   }
 }
 
@@ -307,7 +295,7 @@ void svm_classifier(KernelContext& context) {
   const Samples samples(x);
   const Classifier c(context.node(), samples.features);
   const PostTransform transform = post_transform_of(context.node());
-  const int64_t columns = score_columns(c.score_count(), c.second());
+  const int64_t columns = score_columns(c.score_count(), c.second(transform));
   const ir::Tensor values = as_doubles(x);
   ir::Tensor labels(c.labels.type(), {samples.count});
   ir::Tensor& z = context.output(1, ir::DataType::kFloat, {samples.count, columns});
@@ -324,10 +312,10 @@ void svm_classifier(KernelContext& context) {
           c.rho[0] + c.kernel(row, c.coefficients.data() + i * samples.features, samples.features);
     }
     if (!c.linear()) compare_pairs(c, row, samples.features, kernels, scores, votes);
-    choose_label(c, c.linear() ? scores : votes, labels, n);
+    c.labels.assign(labels, n, best_class(c.linear() ? scores : votes));
     if (c.probabilities()) probabilities(c, scores, coupling, likely);
     std::vector<double> shown = c.probabilities() ? likely : scores;
-    write_scores(shown, transform, c.second(), out + n * columns);
+    write_scores(shown, transform, c.second(transform), out + n * columns);
   }
   context.set_output(0, std::move(labels));
 }

@@ -65,7 +65,6 @@ class Votes {
     for (double& s : scores_) s /= static_cast<double>(trees.roots.size());
   }
   std::vector<double>& scores() { return scores_; }
-  bool voted(size_t target) const { return voted_[target] != 0; }
 
  private:
   void add(const TreeVote& vote, Aggregate aggregate) {
@@ -126,57 +125,45 @@ void regress(KernelContext& context, const TreeEnsemble& trees, Aggregate aggreg
 
 // --- TreeEnsembleClassifier ------------------------------------------------------------------
 
-// What the specification leaves open for two classes is as in ONNX Runtime: leaves that vote for
-// one class only give the score of class 1, and probabilities are told from other scores by all
-// weights being positive.
+// Where all leaves vote for the first of two classes, the score is that of the second class: the
+// usual form of binary models. The specification leaves open what follows; as in ONNX Runtime, a
+// model without negative weights gives probabilities (decided at 0.5), and LOGISTIC is the only
+// transform of the other scores.
 struct Classifier {
   TreeEnsemble trees;
   ClassLabels labels;
   std::vector<double> base;
-  bool one_sided = false;     // two classes, votes for one
-  bool probabilities = true;  // all weights positive
+  bool binary = false;
+  SecondClass second = SecondClass::kNone;
+  double threshold = 0;  // of a score that decides alone
 
   explicit Classifier(const ir::Node& node) : labels(node, "classlabels_int64s") {
     if (labels.size() == 0) fail(ErrorCode::kBadInput, "expected class labels, found none");
     trees = classic_trees(node, "class", labels.size());
     base = base_values(node, labels.size());
     std::set<int64_t> voted;
+    bool negative = false;
     for (const TreeVote& vote : trees.votes) {
       voted.insert(vote.target);
-      probabilities = probabilities && vote.weight >= 0;
+      negative = negative || vote.weight < 0;
     }
-    one_sided = labels.size() == 2 && voted.size() == 1;
+    binary = labels.size() == 2 && voted == std::set<int64_t>{0};
+    if (binary) second = negative ? SecondClass::kNegated : SecondClass::kComplement;
+    if (binary && !negative) threshold = 0.5;
   }
-  // Whether some sample may have a single score.
-  SecondClass second() const {
-    if (labels.size() != 2 || !one_sided) return SecondClass::kNone;
-    return probabilities ? SecondClass::kComplement : SecondClass::kNegated;
+
+  void classify(std::vector<double>& scores, PostTransform transform, int64_t n, ir::Tensor& chosen,
+                float* out) const {
+    if (!binary && scores.size() > 1) {
+      add_base(scores, base);
+      labels.assign(chosen, n, best_class(scores));
+      return write_scores(scores, transform, SecondClass::kNone, out);
+    }
+    if (!base.empty()) scores[0] += base[0];
+    labels.assign_binary(chosen, n, scores[0] > threshold);
+    write_scores(std::span(scores).first(1), transform, second, out);
   }
 };
-
-// Label `n` and the scores of one sample of a model with at most two classes.
-void classify_two(const Classifier& c, Votes& votes, PostTransform transform, int64_t n,
-                  ir::Tensor& labels, float* out) {
-  std::span<double> scores = votes.scores();
-  bool single = scores.size() == 1 || !votes.voted(1);
-  if (c.base.size() == 2 && scores.size() == 2) {
-    if (single) {
-      scores[1] = c.base[1] + scores[0];
-      scores[0] = -scores[1];
-      single = false;
-    } else {
-      scores[0] += c.base[0];
-      scores[1] += c.base[1];
-    }
-  } else if (c.base.size() == 1) {
-    scores[0] += c.base[0];
-  }
-  const double decisive = single ? scores[0] : scores[1];
-  const bool positive = decisive > (c.one_sided && c.probabilities ? 0.5 : 0.0);
-  c.labels.assign_binary(labels, n, positive);
-  write_scores(single ? scores.first(1) : scores, transform,
-               single ? c.second() : SecondClass::kNone, out);
-}
 
 }  // namespace
 
@@ -193,14 +180,7 @@ void tree_classifier(KernelContext& context) {
   Votes votes(classes);
   for (int64_t n = 0; n < samples.count; ++n, out += classes) {
     votes.count(c.trees, values.data<double>().data() + n * samples.features, Aggregate::kSum);
-    if (classes <= 2) {
-      std::fill_n(out, classes, 0.0f);
-      classify_two(c, votes, transform, n, labels, out);
-      continue;
-    }
-    add_base(votes.scores(), c.base);
-    c.labels.assign(labels, n, best_class(votes.scores()));
-    write_scores(votes.scores(), transform, SecondClass::kNone, out);
+    c.classify(votes.scores(), transform, n, labels, out);
   }
   context.set_output(0, std::move(labels));
 }

@@ -40,8 +40,8 @@ void window_function(KernelContext& context) {
     T* to = out.mutable_data<T>().data();
     for (int64_t n = 0; n < size; ++n) {
       const double angle = 2.0 * std::numbers::pi * (static_cast<double>(n) / period + phase);
-      to[n] = from_double<T>(window.a0 - window.a1 * std::cos(angle) +
-                             window.a2 * std::cos(2.0 * angle));
+      to[n] = from_double<T>(window.a2 * std::cos(2.0 * angle) -
+                             window.a1 * std::cos(angle) + window.a0);
     }
   });
 }
