@@ -6,17 +6,22 @@
 
 namespace fettle::ops {
 
+// Whole numbers stand for themselves, others for their bits.
+static uint32_t seed_of(float number) {
+  const bool whole = number >= 0 && number < 4294967296.0f && number == std::floor(number);
+  return whole ? static_cast<uint32_t>(number) : std::bit_cast<uint32_t>(number);
+}
+
 RandomStream stream_of(const ir::Node& node) {
-  uint64_t seed = 0xcbf29ce484222325u;
+  uint32_t seed = 0x811c9dc5u;
   if (node.has_attribute("seed")) {
     // An integer for Dropout, a float for the generators.
     const auto* whole = std::get_if<int64_t>(&node.find_attribute("seed")->payload);
-    seed = whole != nullptr ? static_cast<uint64_t>(*whole)
-                            : std::bit_cast<uint32_t>(node.attr_float("seed", 0));
+    seed = whole != nullptr ? static_cast<uint32_t>(*whole) : seed_of(node.attr_float("seed", 0));
   } else {
     const ir::Value* output = node.output(0);
     for (const char c : node.name.empty() && output != nullptr ? output->name() : node.name) {
-      seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;  // FNV-1a
+      seed = (seed ^ static_cast<unsigned char>(c)) * 0x01000193u;  // FNV-1a
     }
   }
   return RandomStream(seed);

@@ -1,10 +1,13 @@
 // Random numbers that are the same on every run and every machine: the stream is a function of the
-// seed and the position (SplitMix64), never of time. ONNX fixes no generator, so the numbers differ
-// from those of other runtimes.
+// seed and the position, never of time. ONNX fixes no generator; this is the one that the
+// expectations of its conformance cases come from, numpy's RandomState (Mersenne Twister).
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
+#include <random>
+#include <utility>
 
 #include "ops/kernel_context.h"
 
@@ -12,24 +15,33 @@ namespace fettle::ops {
 
 class RandomStream {
  public:
-  explicit RandomStream(uint64_t seed) : state_(seed) {}
+  explicit RandomStream(uint32_t seed) : bits_(seed) {}
 
-  uint64_t next() {
-    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+  // In [0, 1), from 53 bits of two draws.
+  double uniform() {
+    const uint64_t high = bits_() >> 5;
+    const uint64_t low = bits_() >> 6;
+    return static_cast<double>((high << 26) + low) * 0x1p-53;
   }
-  // In [0, 1).
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-  // Standard normal, by Box and Muller's transform.
+  // Standard normal, by Marsaglia's polar method, which makes two at a time.
   double normal() {
-    const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
-    return radius * std::cos(6.283185307179586 * uniform());
+    if (spare_) return *std::exchange(spare_, std::nullopt);
+    double x = 0;
+    double y = 0;
+    double square = 0;
+    do {
+      x = 2 * uniform() - 1;
+      y = 2 * uniform() - 1;
+      square = x * x + y * y;
+    } while (square >= 1 || square == 0);
+    const double factor = std::sqrt(-2 * std::log(square) / square);
+    spare_ = factor * x;
+    return factor * y;
   }
 
  private:
-  uint64_t state_;
+  std::mt19937 bits_;
+  std::optional<double> spare_;
 };
 
 // The stream of a node: of its `seed` attribute when it has one, else of its name.

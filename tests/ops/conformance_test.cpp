@@ -24,10 +24,6 @@ const std::map<std::string, std::string> kExceptions = {
     {"test_bernoulli_expanded", kRandomStream},
     {"test_bernoulli_seed", kRandomStream},
     {"test_bernoulli_seed_expanded", kRandomStream},
-    {"test_training_dropout", kRandomStream},
-    {"test_training_dropout_default", kRandomStream},
-    {"test_training_dropout_default_mask", kRandomStream},
-    {"test_training_dropout_mask", kRandomStream},
 };
 
 // Cases whose expected values carry more rounding than the tolerance allows: factor on the
