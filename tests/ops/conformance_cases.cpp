@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -116,11 +117,25 @@ std::string shown(const ir::Tensor& t) {
 
 }  // namespace
 
-std::vector<ConformanceCase> conformance_cases(const std::string& suite) {
+std::filesystem::path conformance_folder() {
   const auto shared = shared_folder();
+  if (!shared.empty()) return shared / "conformance";
+  const std::filesystem::path written = std::filesystem::path(FETTLE_BINARY_DIR) / "conformance";
+  const char* python = std::getenv("FETTLE_PYTHON");
+  if (!std::filesystem::is_directory(written) && python != nullptr) {
+    const std::string command =
+        fmt::format("'{}' '{}/tests/support_tools/write_conformance.py' '{}'", python,
+                    FETTLE_SOURCE_DIR, written.string());
+    if (std::system(command.c_str()) != 0) return {};
+  }
+  return std::filesystem::is_directory(written) ? written : std::filesystem::path();
+}
+
+std::vector<ConformanceCase> conformance_cases(const std::string& suite) {
   std::vector<ConformanceCase> cases;
-  if (shared.empty()) return cases;
-  for (const auto& folder : sorted_folders(shared / "conformance" / suite, "test_")) {
+  const auto all = conformance_folder();
+  if (all.empty()) return cases;
+  for (const auto& folder : sorted_folders(all / suite, "test_")) {
     cases.push_back({suite, folder.filename().string(), folder});
   }
   return cases;

@@ -17,7 +17,10 @@ struct ConformanceCase {
   std::filesystem::path folder;
 };
 
-// The cases of a suite in order of name; empty when the shared folder is absent.
+// The folder that holds the suites: the shared one, else one that is written from the `onnx` package
+// of $FETTLE_PYTHON; empty when there is neither.
+std::filesystem::path conformance_folder();
+// The cases of a suite in order of name; empty when there is no such folder.
 std::vector<ConformanceCase> conformance_cases(const std::string& suite);
 // test_data_set_* folders of a case, in order.
 std::vector<std::filesystem::path> data_sets(const ConformanceCase& test_case);
