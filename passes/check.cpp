@@ -152,10 +152,27 @@ std::vector<interp::Feeds> usable_inputs(const ir::Model& model, uint64_t seed,
   return inputs;
 }
 
-double tolerance_of(Exactness exactness) {
+double largest_epsilon(const ir::Model& model) {
+  double largest = 0;
+  const auto see = [&largest](ir::DataType type) {
+    if (type == ir::DataType::kFloat16) largest = std::max(largest, 0x1.0p-10);
+    if (type == ir::DataType::kBfloat16) largest = std::max(largest, 0x1.0p-7);
+  };
+  for (const ir::Value* v : model.graph->constants()) {
+    if (v->constant() != nullptr) see(v->constant()->type());
+  }
+  for (const auto* values : {&model.graph->inputs(), &model.graph->outputs()}) {
+    for (const ir::Value* v : *values) {
+      if (v->type.is_tensor()) see(v->type.element);
+    }
+  }
+  return largest;
+}
+
+double tolerance_of(Exactness exactness, double epsilon) {
   switch (exactness) {
     case Exactness::kExact: return 0;
-    case Exactness::kRounding: return 1e-4;
+    case Exactness::kRounding: return std::max(1e-4, 8 * epsilon);
     case Exactness::kLossy: break;
   }
   return std::numeric_limits<double>::infinity();

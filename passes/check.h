@@ -21,8 +21,12 @@ std::vector<interp::Feeds> usable_inputs(const ir::Model& model, uint64_t seed,
                                          const interp::ExecutorOptions& options);
 
 // Largest difference that counts as equal, relative to the largest finite magnitude of the tensor:
-// 0 for kExact (bits, but for the kind of NaN), 1e-4 for kRounding, no limit for kLossy.
-double tolerance_of(Exactness exactness);
+// 0 for kExact (bits, but for the kind of NaN), 1e-4 or 8 `epsilon` for kRounding, whichever is larger,
+// no limit for kLossy. `epsilon` is that of the floating type in which results are rounded.
+double tolerance_of(Exactness exactness, double epsilon = 0);
+// The largest epsilon of the 16-bit floating types that constants, inputs and outputs of the model
+// have; 0 when there are none.
+double largest_epsilon(const ir::Model& model);
 
 // What of `after` differs from `before` by more than `tolerance`: "output 2: ..."; empty when
 // nothing. NaN equals NaN and infinities equal themselves.

@@ -75,7 +75,7 @@ class Checker {
     const Exactness exactness =
         pass.exactness == Exactness::kExact && !options_.check_executor.exact ? Exactness::kRounding
                                                                               : pass.exactness;
-    const std::string text = difference(*last_, now, tolerance_of(exactness));
+    const std::string text = difference(*last_, now, tolerance_of(exactness, largest_epsilon(model)));
     if (!text.empty()) {
       fail(ErrorCode::kInternal, "pass '{}' changed the outputs: {}; run with this pass skipped",
            pass.name, text);
