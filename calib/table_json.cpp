@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -142,11 +143,19 @@ std::string table_to_json(const CalibrationTable& table) {
   }
 }
 
+// " (line 3)" where the parser says where; its other words are for programmers.
+static std::string position(const Json::exception& error, std::string_view json) {
+  const auto* damage = dynamic_cast<const Json::parse_error*>(&error);
+  if (damage == nullptr || damage->byte == 0) return "";
+  const std::string_view before = json.substr(0, damage->byte - 1);
+  return fmt::format(" (line {})", 1 + std::count(before.begin(), before.end(), '\n'));
+}
+
 CalibrationTable parse_table(std::string_view json) {
   try {
     return table_from(Json::parse(json, StrictEvents()));
   } catch (const Json::exception& e) {
-    fail(ErrorCode::kBadInput, "it is not valid JSON: {}", e.what());
+    fail(ErrorCode::kBadInput, "it is not valid JSON{}", position(e, json));
   }
 }
 
