@@ -1,23 +1,22 @@
 #include "report/bench.h"
 
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "calib/dataset.h"
+#include "ir/buffer.h"
 #include "ir/error.h"
 #include "ir/io.h"
 #include "report/evaluation.h"
 #include "report/onnxruntime.h"
+#include "report/version.h"
+#include "report/worker.h"
 
 namespace fettle::report {
 namespace {
@@ -34,77 +33,32 @@ double quantile(std::vector<double> values, double q) {
   return values[low] * (1 - part) + values[high] * part;
 }
 
-// A child process with a pipe to its stdin and one from its stdout.
-class Worker {
+// A model that needs longer than this to load or to run once counts as hanging.
+constexpr double kPatienceSeconds = 600;
+
+// Ignores SIGPIPE while it lives: a worker that has died shows as an error of write().
+class IgnoreSigpipe {
  public:
-  explicit Worker(const std::vector<std::string>& arguments) {
-    int to_child[2];
-    int from_child[2];
-    if (pipe2(to_child, O_CLOEXEC) != 0 || pipe2(from_child, O_CLOEXEC) != 0) {
-      fail(ErrorCode::kLimit, "cannot make pipes for a measuring process");
-    }
-    std::vector<char*> argv;
-    std::vector<std::string> owned{"fettle", "bench-worker"};
-    owned.insert(owned.end(), arguments.begin(), arguments.end());
-    for (std::string& a : owned) argv.push_back(a.data());
-    argv.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(to_child[0], STDIN_FILENO);
-      dup2(from_child[1], STDOUT_FILENO);
-      execv("/proc/self/exe", argv.data());
-      _exit(127);
-    }
-    close(to_child[0]);
-    close(from_child[1]);
-    if (pid_ < 0) fail(ErrorCode::kLimit, "cannot start a measuring process");
-    out_ = fdopen(to_child[1], "w");
-    in_ = fdopen(from_child[0], "r");
-  }
-  Worker(const Worker&) = delete;
-  Worker& operator=(const Worker&) = delete;
-  ~Worker() { finish(); }
-
-  // Asks for one run; returns the answer line without its end, or nothing when the worker is gone.
-  std::optional<std::string> ask(const std::string& line) {
-    if (std::fprintf(out_, "%s\n", line.c_str()) < 0 || std::fflush(out_) != 0) return std::nullopt;
-    return read_line();
-  }
-
-  std::optional<std::string> read_line() {
-    std::string text;
-    for (int c = std::fgetc(in_); c != EOF; c = std::fgetc(in_)) {
-      if (c == '\n') return text;
-      text.push_back(static_cast<char>(c));
-    }
-    return std::nullopt;
-  }
-
-  // Ends the process; returns its peak resident memory in bytes.
-  int64_t finish() {
-    if (pid_ <= 0) return peak_;
-    std::fclose(out_);
-    std::fclose(in_);
-    struct rusage usage {};
-    int status = 0;
-    wait4(pid_, &status, 0, &usage);
-    pid_ = -1;
-    peak_ = static_cast<int64_t>(usage.ru_maxrss) * 1024;
-    return peak_;
-  }
+  IgnoreSigpipe() : before_(std::signal(SIGPIPE, SIG_IGN)) {}
+  ~IgnoreSigpipe() { std::signal(SIGPIPE, before_); }
+  IgnoreSigpipe(const IgnoreSigpipe&) = delete;
+  IgnoreSigpipe& operator=(const IgnoreSigpipe&) = delete;
 
  private:
-  pid_t pid_ = -1;
-  FILE* out_ = nullptr;
-  FILE* in_ = nullptr;
-  int64_t peak_ = 0;
+  void (*before_)(int);
 };
 
 std::vector<std::string> worker_arguments(const BenchRequest& request, const BenchOptions& options) {
-  return {request.model_path,           engine_name(request.engine),
-          request.data_path,            std::to_string(options.threads),
-          std::to_string(options.seed), options.exact ? "exact" : "fast",
-          options.ort_library};
+  return {"fettle",
+          "bench-worker",
+          request.model_path,
+          engine_name(request.engine),
+          request.data_path,
+          std::to_string(options.threads),
+          std::to_string(options.seed),
+          options.exact ? "exact" : "fast",
+          options.ort_library,
+          std::to_string(ir::memory_limit())};
 }
 
 // One worker's life: started, asked for runs, finished.
@@ -114,7 +68,7 @@ struct Job {
 
   void take(const std::optional<std::string>& answer, bool keep) {
     if (!answer || answer->rfind("error ", 0) == 0) {
-      result.error = answer ? answer->substr(6) : "the measuring process ended unexpectedly";
+      result.error = answer ? answer->substr(6) : worker->failure();
       worker.reset();
     } else if (keep) {
       result.milliseconds.push_back(std::strtod(answer->c_str(), nullptr));
@@ -131,18 +85,54 @@ std::string engine_name(Engine engine) {
 double BenchResult::median_ms() const { return quantile(milliseconds, 0.5); }
 double BenchResult::p95_ms() const { return quantile(milliseconds, 0.95); }
 
+std::vector<std::string> display_names(const std::vector<BenchResult>& results) {
+  namespace fs = std::filesystem;
+  std::vector<std::vector<std::string>> parts;  // of every label, last one first
+  for (const BenchResult& r : results) {
+    const std::string& label = r.request.label.empty() ? r.request.model_path : r.request.label;
+    parts.emplace_back();
+    for (const fs::path& part : fs::path(label).lexically_normal()) parts.back().push_back(part.string());
+    std::reverse(parts.back().begin(), parts.back().end());
+  }
+  std::vector<std::string> names;
+  for (const auto& own : parts) {
+    size_t depth = 1;
+    for (const auto& other : parts) {
+      const auto differs = std::mismatch(own.begin(), own.end(), other.begin(), other.end()).first;
+      if (differs != own.end()) depth = std::max(depth, static_cast<size_t>(differs - own.begin()) + 1);
+      else if (own != other) depth = own.size();
+    }
+    fs::path name;
+    for (size_t i = std::min(depth, own.size()); i > 0; --i) name /= own[i - 1];
+    names.push_back(name.string());
+  }
+  return names;
+}
+
+std::string reliability_note(const std::vector<BenchResult>& results) {
+  for (const BenchResult& r : results) {
+    if (!r.error.empty() || r.p95_ms() <= 2 * r.median_ms()) continue;
+    return fmt::format(
+        "the machine was busy: latency figures are unreliable (median {:.3f} ms, but p95 {:.3f} ms of "
+        "{} runs in {})",
+        r.median_ms(), r.p95_ms(), r.milliseconds.size(), engine_name(r.request.engine));
+  }
+  return "";
+}
+
 std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
                                    const BenchOptions& given) {
   BenchOptions options = given;
   if (options.threads <= 0) {
     options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   }
-  std::signal(SIGPIPE, SIG_IGN);
+  const IgnoreSigpipe ignore_sigpipe;
   std::vector<Job> jobs(requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     jobs[i].result.request = requests[i];
     jobs[i].result.threads = options.threads;
-    jobs[i].worker = std::make_unique<Worker>(worker_arguments(requests[i], options));
+    jobs[i].worker = std::make_unique<Worker>("/proc/self/exe", worker_arguments(requests[i], options),
+                                              kPatienceSeconds);
   }
   for (Job& job : jobs) {  // all load at the same time
     const auto hello = job.worker->read_line();  // its version, once loaded
@@ -175,7 +165,8 @@ int bench_worker(const std::vector<std::string>& arguments) {
     std::fflush(stdout);
   };
   try {
-    if (arguments.size() != 7) fail(ErrorCode::kInternal, "bench worker called with bad arguments");
+    if (arguments.size() != 8) fail(ErrorCode::kInternal, "bench worker called with bad arguments");
+    ir::set_memory_limit(std::stoull(arguments[7]));
     const std::string& path = arguments[0];
     const int threads = std::stoi(arguments[3]);
     const ir::Model model = ir::read_model(path);
@@ -193,7 +184,7 @@ int bench_worker(const std::vector<std::string>& arguments) {
       options.threads = threads;
       options.exact = arguments[5] == "exact";
       executor = std::make_unique<interp::Executor>(model, options);
-      answer("fettle");
+      answer(std::string("fettle ") + kVersion);
     } else {
       const auto library = find_onnxruntime(arguments[6]);
       if (!library) fail(ErrorCode::kUnsupported, "no ONNX Runtime library found");

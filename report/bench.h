@@ -16,6 +16,7 @@ struct BenchRequest {
   std::string model_path;
   Engine engine = Engine::kFettle;
   std::string data_path;  // empty: random inputs
+  std::string label;      // the model's path for people; empty: model_path
 };
 
 struct BenchOptions {
@@ -39,6 +40,12 @@ struct BenchResult {
   double median_ms() const;
   double p95_ms() const;
 };
+
+// Names for tables: the last part of each label, or as many parts as tell different labels apart.
+std::vector<std::string> display_names(const std::vector<BenchResult>& results);
+// Says so when the runs of a result scatter too far (p95 above twice the median) for its figures to be
+// relied on; empty otherwise.
+std::string reliability_note(const std::vector<BenchResult>& results);
 
 // Measures all requests round by round. A request that fails carries its error; the others go on.
 std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,

@@ -91,25 +91,34 @@ std::vector<ir::Tensor> OutputStore::read(size_t index) const {
   return tensors;
 }
 
-TaskScorer::TaskScorer(const ir::Model& model, const calib::Dataset& data) : labels_(data.labels()) {
-  for (const ir::Value* v : model.graph->outputs()) names_.push_back(v->name());
+namespace {
+
+// Null for what is no tensor.
+std::vector<const ir::Tensor*> tensors_of(const std::vector<ops::RuntimeValue>& outputs) {
+  std::vector<const ir::Tensor*> tensors;
+  for (const auto& o : outputs) tensors.push_back(o.is_tensor() ? &o.tensor : nullptr);
+  return tensors;
 }
+
+}  // namespace
 
 void TaskScorer::add(int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
-  for (size_t i = 0; i < outputs.size() && labels_.has_value(); ++i) {
-    if (scored_ >= 0 && scored_ != static_cast<int>(i)) continue;
-    if (!outputs[i].is_tensor()) continue;
-    AccuracyCounter counter = metrics_.accuracy.value_or(AccuracyCounter{});
-    if (!counter.add(outputs[i].tensor, *labels_, first)) continue;
-    scored_ = static_cast<int>(i);
-    metrics_.scored_output = names_[i];
-    metrics_.accuracy = counter;
-    metrics_.samples = counter.samples;
-    break;
+  scores_.decide(tensors_of(outputs));
+  if (!labels_ || scores_.kind() == ClassScores::Kind::kNone) return;
+  const auto& output = outputs.at(static_cast<size_t>(scores_.output()));
+  if (!output.is_tensor()) return;
+  if (!metrics_.accuracy) metrics_.accuracy.emplace();
+  if (scores_.kind() == ClassScores::Kind::kClasses) {
+    metrics_.accuracy->add_scores(output.tensor, *labels_, first);
+  } else {
+    metrics_.accuracy->add_probabilities(output.tensor, *labels_, first);
   }
+  metrics_.scored_output = scores_.name();
+  metrics_.samples = metrics_.accuracy->samples;
 }
 
-Comparer::Comparer(const ir::Model& model) {
+Comparer::Comparer(const ir::Model& model, std::optional<ClassScores> scores)
+    : scores_(std::move(scores)) {
   for (const ir::Value* v : model.graph->outputs()) {
     outputs_.emplace_back();
     outputs_.back().name = v->name();
@@ -123,16 +132,26 @@ void Comparer::add(const std::vector<ir::Tensor>& reference,
          reference.size(), other.size());
   }
   ++runs_;
+  std::vector<const ir::Tensor*> tensors;
   for (size_t i = 0; i < reference.size(); ++i) {
+    tensors.push_back(reference[i].defined() ? &reference[i] : nullptr);
     if (!reference[i].defined() || !other[i].is_tensor()) continue;
     accumulate(outputs_[i], reference[i], other[i].tensor);
-    if (agreement_output_ >= 0 && agreement_output_ != static_cast<int>(i)) continue;
-    AgreementCounter counter = agreement_.value_or(AgreementCounter{});
-    if (counter.add(reference[i], other[i].tensor)) {
-      agreement_ = counter;
-      agreement_output_ = static_cast<int>(i);
-    }
   }
+  if (!scores_) return;
+  scores_->decide(tensors);
+  if (scores_->kind() != ClassScores::Kind::kClasses) return;
+  const auto scored = static_cast<size_t>(scores_->output());
+  if (!reference.at(scored).defined() || !other[scored].is_tensor()) return;
+  if (!agreement_) agreement_.emplace();
+  agreement_->add(reference[scored], other[scored].tensor);
+}
+
+const OutputComparison* Comparer::mismatched() const {
+  for (const OutputComparison& o : outputs_) {
+    if (o.mismatched_special > 0) return &o;
+  }
+  return nullptr;
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "calib/dataset.h"
+#include "report/class_scores.h"
 #include "report/metrics.h"
 
 namespace fettle::report {
@@ -62,31 +63,41 @@ struct TaskMetrics {
 // Collects task metrics run by run.
 class TaskScorer {
  public:
-  TaskScorer(const ir::Model& model, const calib::Dataset& data);
+  TaskScorer(const ir::Model& model, const calib::Dataset& data)
+      : TaskScorer(ClassScores(model, data), data) {}
+  // With a decision that may have been made already, for another form of the model.
+  TaskScorer(ClassScores scores, const calib::Dataset& data)
+      : labels_(data.labels()), scores_(std::move(scores)) {}
+  // Throws kBadInput when the labels do not fit the output that holds the scores.
   void add(int64_t first, const std::vector<ops::RuntimeValue>& outputs);
   const TaskMetrics& metrics() const { return metrics_; }
+  const ClassScores& scores() const { return scores_; }
 
  private:
-  std::vector<std::string> names_;
   const std::optional<std::vector<int64_t>>& labels_;
-  int scored_ = -1;  // index of the output that is scored; -1: not decided yet
+  ClassScores scores_;
   TaskMetrics metrics_;
 };
 
 // Numerics of one model's outputs against another's, run by run.
 class Comparer {
  public:
-  explicit Comparer(const ir::Model& model);
+  // Without `scores` there is no agreement of the top class.
+  explicit Comparer(const ir::Model& model, std::optional<ClassScores> scores = std::nullopt);
   void add(const std::vector<ir::Tensor>& reference, const std::vector<ops::RuntimeValue>& other);
 
   const std::vector<OutputComparison>& outputs() const { return outputs_; }
   const std::optional<AgreementCounter>& agreement() const { return agreement_; }
+  // The output whose top class is compared; empty without agreement.
+  std::string agreement_output() const { return agreement_ ? scores_->name() : ""; }
+  // The first output with NaN or infinity against something else; null when there is none.
+  const OutputComparison* mismatched() const;
   int64_t runs() const { return runs_; }
 
  private:
   std::vector<OutputComparison> outputs_;
   std::optional<AgreementCounter> agreement_;
-  int agreement_output_ = -1;
+  std::optional<ClassScores> scores_;
   int64_t runs_ = 0;
 };
 

@@ -58,8 +58,10 @@ Json to_json(const Comparer& comparer, int64_t samples) {
   for (const OutputComparison& c : comparer.outputs()) j["outputs"].push_back(to_json(c));
   if (comparer.agreement()) {
     j["top1_agreement"] = comparer.agreement()->rate();
+    j["scores_output"] = comparer.agreement_output();
   } else {
     j["top1_agreement"] = nullptr;
+    j["scores_output"] = nullptr;
   }
   return j;
 }
@@ -67,9 +69,11 @@ Json to_json(const Comparer& comparer, int64_t samples) {
 Json to_json(const std::vector<BenchResult>& results) {
   Json j;
   j["runs"] = Json::array();
-  for (const BenchResult& r : results) {
+  const auto names = display_names(results);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const BenchResult& r = results[i];
     Json run;
-    run["model"] = std::filesystem::path(r.request.model_path).filename().string();
+    run["model"] = names[i];
     run["engine"] = engine_name(r.request.engine);
     run["engine_version"] = r.engine_version;
     run["threads"] = r.threads;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ir/error.h"
+#include "report/class_scores.h"
 
 namespace fettle::report {
 namespace {
@@ -23,28 +24,46 @@ void for_each_pair(const ir::Tensor& a, const ir::Tensor& b, Visit&& visit) {
   }
 }
 
-// Class scores as [rows, classes] when the tensor has that form: any axes of 1 around them.
-bool class_matrix(const ir::Tensor& t, int64_t& rows, int64_t& classes) {
-  if (t.rank() < 2 || !ir::is_floating(t.type())) return false;
-  rows = t.dim(0);
-  classes = 1;
-  for (size_t i = 1; i < t.rank(); ++i) {
-    if (t.dim(i) == 1) continue;
-    if (classes != 1) return false;
-    classes = t.dim(i);
+ScoreShape require_scores(const ir::Tensor& t) {
+  const auto shape = score_shape(t);
+  if (!shape) {
+    fail(ErrorCode::kBadInput, "an output of shape {} holds no class scores", ir::to_string(t.dims()));
   }
-  return classes >= 2;
+  return *shape;
+}
+
+void require_labels(const std::vector<int64_t>& labels, int64_t first, int64_t rows) {
+  if (first < 0 || first + rows > static_cast<int64_t>(labels.size())) {
+    fail(ErrorCode::kBadInput, "there are {} labels for more samples than that", labels.size());
+  }
+}
+
+bool same_special_values(const ir::Tensor& a, const ir::Tensor& b, int64_t begin, int64_t end) {
+  for (int64_t i = begin; i < end; ++i) {
+    const double x = ir::element_as_double(a, i);
+    const double y = ir::element_as_double(b, i);
+    if (std::isfinite(x) && std::isfinite(y)) continue;
+    if (!((std::isnan(x) && std::isnan(y)) || x == y)) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 double OutputComparison::sqnr_db() const {
+  if (mismatched_special > 0) return -std::numeric_limits<double>::infinity();
   if (error_energy == 0) return std::numeric_limits<double>::infinity();
   if (reference_energy == 0) return -std::numeric_limits<double>::infinity();
   return 10 * std::log10(reference_energy / error_energy);
 }
 
+double OutputComparison::mean_squared_error() const {
+  if (mismatched_special > 0) return std::numeric_limits<double>::infinity();
+  return finite > 0 ? error_energy / static_cast<double>(finite) : 0;
+}
+
 double OutputComparison::cosine() const {
+  if (mismatched_special > 0) return 0;
   if (reference_energy == 0 && other_energy == 0) return 1;
   if (reference_energy == 0 || other_energy == 0) return 0;
   return product / std::sqrt(reference_energy) / std::sqrt(other_energy);
@@ -68,10 +87,11 @@ void accumulate(OutputComparison& c, const ir::Tensor& reference, const ir::Tens
       }
       return;
     }
+    ++c.finite;
     const double error = o - r;
     c.max_abs = std::max(c.max_abs, std::abs(error));
     c.max_rel = std::max(c.max_rel, std::abs(error) / std::max(std::abs(r), 1e-12));
-    if (c.elements == 1) c.reference_min = c.reference_max = r;
+    if (c.finite == 1) c.reference_min = c.reference_max = r;
     c.reference_min = std::min(c.reference_min, r);
     c.reference_max = std::max(c.reference_max, r);
     c.reference_energy += r * r;
@@ -81,77 +101,76 @@ void accumulate(OutputComparison& c, const ir::Tensor& reference, const ir::Tens
   });
 }
 
-bool looks_like_classes(const ir::Tensor& logits) {
-  int64_t rows = 0;
-  int64_t classes = 0;
-  return class_matrix(logits, rows, classes);
-}
-
-std::vector<int64_t> top_classes(const ir::Tensor& logits) {
-  int64_t rows = 0;
-  int64_t classes = 0;
-  if (!class_matrix(logits, rows, classes)) {
-    fail(ErrorCode::kBadInput, "an output of shape {} holds no class scores",
-         ir::to_string(logits.dims()));
-  }
-  std::vector<int64_t> best(static_cast<size_t>(rows), 0);
+std::vector<int64_t> top_classes(const ir::Tensor& scores) {
+  const auto [rows, classes] = require_scores(scores);
+  std::vector<int64_t> best(static_cast<size_t>(rows), -1);
   for (int64_t row = 0; row < rows; ++row) {
     double highest = -std::numeric_limits<double>::infinity();
+    int64_t top = -1;
+    bool nan = false;
     for (int64_t c = 0; c < classes; ++c) {
-      const double value = ir::element_as_double(logits, row * classes + c);
+      const double value = ir::element_as_double(scores, row * classes + c);
+      nan |= std::isnan(value);
       if (value > highest) {
         highest = value;
-        best[static_cast<size_t>(row)] = c;
+        top = c;
       }
     }
+    if (!nan && std::isfinite(highest)) best[static_cast<size_t>(row)] = top;
   }
   return best;
 }
 
-bool AccuracyCounter::add(const ir::Tensor& output, const std::vector<int64_t>& labels,
-                          int64_t first) {
-  int64_t rows = 0;
-  int64_t count = 0;
-  const bool scores = class_matrix(output, rows, count);
-  const bool binary = !scores && ir::is_floating(output.type()) && output.rank() >= 1 &&
-                      output.size() == output.dim(0);
-  if (binary) rows = output.dim(0);
-  if (!scores && !binary) return false;
-  if (first + rows > static_cast<int64_t>(labels.size())) {
-    fail(ErrorCode::kBadInput, "there are {} labels for more samples than that", labels.size());
-  }
-  classes = scores ? count : 2;
+void AccuracyCounter::add_scores(const ir::Tensor& output, const std::vector<int64_t>& labels,
+                                 int64_t first) {
+  const auto [rows, count] = require_scores(output);
+  require_labels(labels, first, rows);
+  classes = count;
+  const std::vector<int64_t> top = top_classes(output);
   for (int64_t row = 0; row < rows; ++row) {
     const int64_t label = labels[static_cast<size_t>(first + row)];
     ++samples;
-    if (binary) {
-      const bool hit = (ir::element_as_double(output, row) > 0.5) == (label != 0);
-      top1 += hit ? 1 : 0;
-      top5 += 1;
-      continue;
-    }
-    if (label < 0 || label >= count) continue;  // outside the model's classes: never right
+    if (top[static_cast<size_t>(row)] < 0 || label < 0 || label >= count) continue;
     const double own = ir::element_as_double(output, row * count + label);
     int64_t above = 0;  // classes that rank before the label; equal scores rank by index
     for (int64_t c = 0; c < count; ++c) {
       const double value = ir::element_as_double(output, row * count + c);
       if (value > own || (value == own && c < label)) ++above;
     }
-    if (std::isnan(own)) continue;
     top1 += above < 1 ? 1 : 0;
     top5 += above < 5 ? 1 : 0;
   }
-  return true;
 }
 
-bool AgreementCounter::add(const ir::Tensor& reference, const ir::Tensor& other) {
-  if (!looks_like_classes(reference) || !looks_like_classes(other)) return false;
+void AccuracyCounter::add_probabilities(const ir::Tensor& output, const std::vector<int64_t>& labels,
+                                        int64_t first) {
+  require_labels(labels, first, output.size());
+  classes = 2;
+  for (int64_t row = 0; row < output.size(); ++row) {
+    const double value = ir::element_as_double(output, row);
+    ++samples;
+    if (!std::isfinite(value)) continue;
+    const bool hit = (value > 0.5) == (labels[static_cast<size_t>(first + row)] != 0);
+    top1 += hit ? 1 : 0;
+    top5 += 1;
+  }
+}
+
+void AgreementCounter::add(const ir::Tensor& reference, const ir::Tensor& other) {
+  const auto [count, classes] = require_scores(reference);
+  if (other.dims() != reference.dims()) {
+    fail(ErrorCode::kBadInput, "class scores have shape {} in one model and {} in the other",
+         ir::to_string(reference.dims()), ir::to_string(other.dims()));
+  }
   const auto a = top_classes(reference);
   const auto b = top_classes(other);
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) agreeing += a[i] == b[i] ? 1 : 0;
-  rows += static_cast<int64_t>(a.size());
-  return true;
+  for (int64_t row = 0; row < count; ++row) {
+    const auto i = static_cast<size_t>(row);
+    const bool agree = a[i] == b[i] && (a[i] >= 0 || same_special_values(reference, other, row * classes,
+                                                                          (row + 1) * classes));
+    agreeing += agree ? 1 : 0;
+  }
+  rows += count;
 }
 
 }  // namespace fettle::report

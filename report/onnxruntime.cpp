@@ -85,11 +85,12 @@ std::optional<std::string> find_onnxruntime(const std::string& explicit_path) {
   std::string named = explicit_path;
   if (named.empty() && variable != nullptr) named = variable;
   if (!named.empty()) {
-    if (!std::filesystem::exists(named)) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(named, error)) {
       fail(ErrorCode::kUsage, "no ONNX Runtime library at '{}'; name the libonnxruntime.so file itself",
            named);
     }
-    return named;
+    return std::filesystem::absolute(named).string();  // dlopen() searches for names without folder
   }
   for (const char* name : {"libonnxruntime.so.1", "libonnxruntime.so"}) {
     if (void* handle = dlopen(name, RTLD_LAZY | RTLD_LOCAL)) {
@@ -154,6 +155,14 @@ OnnxRuntime::~OnnxRuntime() {
 }
 
 std::string OnnxRuntime::version() const { return impl_->base->get_version(); }
+
+std::optional<std::string> usable_onnxruntime(const std::string& explicit_path) {
+  const auto library = find_onnxruntime(explicit_path);
+  const char* variable = std::getenv("FETTLE_ORT_LIBRARY");
+  const bool named = !explicit_path.empty() || (variable != nullptr && *variable != '\0');
+  if (library && named) OnnxRuntime{*library};
+  return library;
+}
 
 struct OnnxRuntimeSession::Impl {
   OnnxRuntime::Impl& api;

@@ -15,6 +15,10 @@ namespace fettle::report {
 // when none is found. Throws kUsage when an explicitly named file does not exist.
 std::optional<std::string> find_onnxruntime(const std::string& explicit_path);
 
+// The same; one that was named (by `explicit_path` or the variable) is loaded as well. Throws
+// kUnsupported when that fails.
+std::optional<std::string> usable_onnxruntime(const std::string& explicit_path);
+
 // A loaded library. Throws kUnsupported when the file is no ONNX Runtime that answers ABI version 14.
 class OnnxRuntime {
  public:

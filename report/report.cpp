@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <map>
 
+#include "report/version.h"
+
 namespace fettle::report {
 namespace {
 
@@ -108,8 +110,8 @@ std::string latency_rows(const CompressReport& r) {
     const double speedup = after.median_ms() > 0 ? before.median_ms() / after.median_ms() : 0;
     text += row(label, fmt::format("{:.3f} ms", before.median_ms()),
                 fmt::format("{:.3f} ms", after.median_ms()),
-                fmt::format("{:.2f}x as fast ({}, {} threads, median of {})", speedup,
-                            before.engine_version, before.threads, before.milliseconds.size()));
+                fmt::format("{:.2f}x as fast ({}, {} threads, median of {} runs)", speedup,
+                            before.engine_version, before.threads, after.milliseconds.size()));
   }
   return text;
 }
@@ -121,6 +123,11 @@ std::string human_bytes(int64_t bytes) {
   if (bytes < 10240) return fmt::format("{} B", bytes);
   if (bytes < 10 * 1024 * 1024) return fmt::format("{:.1f} KiB", value / 1024);
   return fmt::format("{:.1f} MiB", value / (1024 * 1024));
+}
+
+std::string to_string(const Gate& gate) {
+  return fmt::format("{}: {} (limit {:g}, {})", gate.name, gate.passed ? "kept" : "FAILED", gate.limit,
+                     gate.value ? fmt::format("found {:g}", *gate.value) : "could not be judged");
 }
 
 bool CompressReport::passed() const {
@@ -139,7 +146,7 @@ Json to_json(const CompressReport& r) {
   Json j;
   j["schema"] = "fettle-report";
   j["version"] = 1;
-  j["fettle"] = "0.1.0";
+  j["fettle"] = kVersion;
   j["input"] = r.input_name;
   j["output"] = r.output_name;
   j["mode"] = r.mode;
@@ -171,8 +178,10 @@ Json to_json(const CompressReport& r) {
   j["notes"] = r.notes;
   j["gates"] = Json::array();
   for (const Gate& g : r.gates) {
-    j["gates"].push_back(
-        {{"name", g.name}, {"limit", g.limit}, {"value", g.value}, {"passed", g.passed}});
+    j["gates"].push_back({{"name", g.name},
+                          {"limit", g.limit},
+                          {"value", g.value ? Json(*g.value) : Json(nullptr)},
+                          {"passed", g.passed}});
   }
   j["passed"] = r.passed();
   return j;
@@ -181,7 +190,7 @@ Json to_json(const CompressReport& r) {
 std::string summary(const CompressReport& r) {
   std::map<std::string, int64_t> decisions;
   for (const auto& n : r.plan.nodes) ++decisions[n.decision];
-  std::string text = fmt::format("{} -> {} ({})\n", r.input_name, r.output_name, r.mode);
+  std::string text = fmt::format("{} -> {} ({})\n", r.input_path, r.output_path, r.mode);
   text += row("", "before", "after", "change");
   text += accuracy_rows(r);
   text += row("file", human_bytes(r.before.file_bytes), human_bytes(r.after.file_bytes),
@@ -202,8 +211,7 @@ std::string summary(const CompressReport& r) {
   for (const std::string& warning : r.plan.warnings) text += fmt::format("  warning: {}\n", warning);
   for (const std::string& note : r.notes) text += fmt::format("  note: {}\n", note);
   for (const Gate& g : r.gates) {
-    text += fmt::format("  gate {}: {} (limit {:g}, found {:g})\n", g.name,
-                        g.passed ? "kept" : "FAILED", g.limit, g.value);
+    text += fmt::format("  gate {}\n", to_string(g));
   }
   return text;
 }
@@ -211,8 +219,10 @@ std::string summary(const CompressReport& r) {
 std::string summary(const std::vector<BenchResult>& results) {
   std::string text = fmt::format("  {:<32} {:<12} {:>7} {:>12} {:>12} {:>12}\n", "model", "engine",
                                  "threads", "median", "p95", "peak memory");
-  for (const BenchResult& r : results) {
-    const std::string name = std::filesystem::path(r.request.model_path).filename().string();
+  const auto names = display_names(results);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const BenchResult& r = results[i];
+    const std::string& name = names[i];
     if (!r.error.empty()) {
       text += fmt::format("  {:<32} {:<12} not measured: {}\n", name, engine_name(r.request.engine),
                           r.error);

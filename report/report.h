@@ -16,9 +16,10 @@ namespace fettle::report {
 struct Gate {
   std::string name;  // "max-drop", "max-size", "max-latency"
   double limit = 0;
-  double value = 0;
-  bool passed = true;
+  std::optional<double> value;  // nothing: it could not be measured, and the gate has failed
+  bool passed = false;
 };
+std::string to_string(const Gate& gate);  // "max-drop: FAILED (limit 0.01, found 0.2)"
 
 struct PruneSummary {
   double requested = 0;  // share of weights to zero
@@ -30,6 +31,8 @@ struct PruneSummary {
 };
 
 struct CompressReport {
+  std::string input_path;   // as typed, for the summary alone
+  std::string output_path;
   std::string input_name;   // file names only: reports hold no paths
   std::string output_name;
   std::string mode;

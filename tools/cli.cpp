@@ -174,6 +174,34 @@ int run_cli(int argc, char** argv) {
   return run_action(common, action);
 }
 
+std::string counted(int64_t count, const std::string& noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+namespace {
+
+CLI::Validator number_check(const char* wanted, bool (*good)(double)) {
+  return CLI::Validator(
+      [wanted, good](std::string& text) {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && std::isfinite(value) && good(value)) {
+          return std::string();
+        }
+        return fmt::format("must be {}, found '{}'", wanted, text);
+      },
+      "");
+}
+
+}  // namespace
+
+CLI::Validator zero_or_more() {
+  return number_check("0 or more", [](double x) { return x >= 0; });
+}
+
+CLI::Validator more_than_zero() {
+  return number_check("more than 0", [](double x) { return x > 0; });
+}
+
 size_t parse_bytes(const std::string& text) {
   size_t used = 0;
   double value = 0;

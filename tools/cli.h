@@ -58,6 +58,13 @@ void open_standard_streams();
 // Writes all of `text` to stdout; throws kBadInput when that fails.
 void write_stdout(const std::string& text);
 
+// "1 node", "2 nodes".
+std::string counted(int64_t count, const std::string& noun);
+
+// Checks of numbers, with short messages.
+CLI::Validator zero_or_more();
+CLI::Validator more_than_zero();
+
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
 

@@ -32,8 +32,9 @@ int calibrate(const Options& options, const Common& common) {
   j["table"] = options.output;
   j["samples"] = table.samples;
   j["tensors"] = table.tensors.size();
-  print_result(common, j, fmt::format("{}: {} tensors over {} samples -> {}\n", options.model,
-                                      table.tensors.size(), table.samples, options.output));
+  print_result(common, j, fmt::format("{}: {} over {} -> {}\n", options.model,
+                                      counted(static_cast<int64_t>(table.tensors.size()), "tensor"),
+                                      counted(table.samples, "sample"), options.output));
   return 0;
 }
 
@@ -46,8 +47,8 @@ void add_calibrate(CLI::App& app, Common& common, Action& action) {
   command->add_option("--data", options->data, "Calibration data")->required();
   command->add_option("-o,--output", options->output, "Calibration table (JSON)")->required();
   command->add_option("--merge", options->merge, "Add the observations of this table (repeatable)");
-  command->add_option("--samples", options->samples, "Use at most this many samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
+      ->check(zero_or_more());
   command->footer("Example:\n  fettle calibrate model.onnx --data calib.h5 -o table.json");
   command->callback([options, &common, &action] {
     action = [options, &common] { return calibrate(*options, common); };

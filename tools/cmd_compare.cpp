@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -63,8 +64,8 @@ struct Comparison {
   int64_t samples = 0;
 
   Comparison(const ir::Model& reference, const ir::Model& other, bool by_layer,
-             const Common& common)
-      : outputs(reference), reference_(reference, common.executor()),
+             std::optional<report::ClassScores> scores, const Common& common)
+      : outputs(reference, std::move(scores)), reference_(reference, common.executor()),
         other_(other, common.executor()) {
     if (!by_layer) return;
     std::vector<std::string> reference_names;
@@ -109,16 +110,18 @@ struct Comparison {
   std::vector<std::string> reference_of_;
 };
 
-std::string text_of(const Comparison& c) {
-  std::string text = fmt::format("{} samples\n  {:<32} {:>12} {:>12} {:>10} {:>10}\n", c.samples,
-                                 "output", "max abs", "max rel", "SQNR dB", "cosine");
+std::string text_of(const Comparison& c, bool random) {
+  std::string text = fmt::format("{}{}\n  {:<32} {:>12} {:>12} {:>10} {:>10}\n",
+                                 counted(c.samples, random ? "random input" : "sample"),
+                                 random ? " (no --data: figures on real data may differ)" : "", "output", "max abs", "max rel", "SQNR dB", "cosine");
   const auto line = [&](const report::OutputComparison& o) {
     text += fmt::format("  {:<32} {:>12.4g} {:>12.4g} {:>10.2f} {:>10.6f}\n", o.name, o.max_abs,
                         o.max_rel, report::bounded(o.sqnr_db()), o.cosine());
   };
   for (const auto& o : c.outputs.outputs()) line(o);
   if (c.outputs.agreement()) {
-    text += fmt::format("  top class agrees on {:.2f} %\n", c.outputs.agreement()->rate() * 100);
+    text += fmt::format("  top class of '{}' agrees on {:.2f} %\n", c.outputs.agreement_output(),
+                        c.outputs.agreement()->rate() * 100);
   }
   if (!c.layers.empty()) text += "  layers:\n";
   for (const auto& o : c.layers) {
@@ -127,18 +130,38 @@ std::string text_of(const Comparison& c) {
   return text;
 }
 
+// Why the other model fails: NaN or infinity of its own, or an error beyond the limit.
+std::vector<std::string> failures_of(const report::Comparer& comparer, double max_error) {
+  std::vector<std::string> failures;
+  for (const auto& o : comparer.outputs()) {
+    if (o.mismatched_special > 0) {
+      failures.push_back(fmt::format("output '{}' holds NaN or infinity against something else in {}", o.name,
+                                     counted(o.mismatched_special, "element")));
+    } else if (max_error >= 0 && o.max_abs > max_error) {
+      failures.push_back(fmt::format("output '{}' differs by {:g}, more than --max-error {:g}", o.name,
+                                     o.max_abs, max_error));
+    }
+  }
+  return failures;
+}
+
 int compare(const Options& options, const Common& common) {
   const ir::Model reference = load_model(options.reference);
   const ir::Model other = load_model(options.other);
   check_same_interface(reference, other);
-  Comparison comparison(reference, other, options.layers, common);
+  std::unique_ptr<calib::Dataset> data;
+  std::optional<report::ClassScores> scores;
+  if (!options.data.empty()) {
+    data = open_data(options.data, reference);
+    scores.emplace(reference, *data);
+  }
+  Comparison comparison(reference, other, options.layers, std::move(scores), common);
   if (options.data.empty()) {
     const int64_t runs = options.samples > 0 ? options.samples : 4;
     for (int64_t i = 0; i < runs; ++i) {
       comparison.add(report::random_feeds(reference, common.seed + static_cast<uint64_t>(i)), 1);
     }
   } else {
-    const auto data = open_data(options.data, reference);
     ProgressBar bar("comparing", common);
     int64_t total = data->size();
     if (options.samples > 0) total = std::min(total, options.samples);
@@ -154,13 +177,11 @@ int compare(const Options& options, const Common& common) {
       if (layer.elements > 0) j["layers"].push_back(report::to_json(layer));
     }
   }
-  bool passed = true;
-  for (const auto& o : comparison.outputs.outputs()) {
-    passed &= options.max_error < 0 || o.max_abs <= options.max_error;
-  }
-  j["passed"] = passed;
-  print_result(common, j, text_of(comparison));
-  return passed ? 0 : 1;
+  const std::vector<std::string> failures = failures_of(comparison.outputs, options.max_error);
+  j["passed"] = failures.empty();
+  print_result(common, j, text_of(comparison, !data));
+  for (const std::string& failure : failures) std::fprintf(stderr, "error: %s\n", failure.c_str());
+  return failures.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -171,12 +192,12 @@ void add_compare(CLI::App& app, Common& common, Action& action) {
   command->add_option("reference", options->reference, "The model to trust")->required();
   command->add_option("other", options->other, "The model to judge")->required();
   command->add_option("--data", options->data, "Inputs to compare on (default: random)");
-  command->add_option("--samples", options->samples, "Use at most this many samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
+      ->check(zero_or_more());
   command->add_flag("--layers", options->layers, "Also compare values of the same name inside");
   command->add_option("--max-error", options->max_error,
                       "Exit 1 when an output differs by more than this")
-      ->check(CLI::NonNegativeNumber);
+      ->check(zero_or_more());
   command->footer("Example:\n  fettle compare model.onnx out/model.onnx --data test.h5 --layers");
   command->callback([options, &common, &action] {
     action = [options, &common] { return compare(*options, common); };

@@ -10,9 +10,13 @@
 #include "ir/error.h"
 #include "ir/io.h"
 #include "ir/page_pool.h"
+#include "passes/check.h"
 #include "passes/prune/unstructured.h"
 #include "quant/calibration_values.h"
 #include "report/onnxruntime.h"
+#include "tools/finite.h"
+#include "tools/gates.h"
+#include "tools/remarks.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -26,9 +30,7 @@ struct Options {
   int64_t samples = 0;
   int64_t eval_samples = 0;
   double sparsity = 0;
-  double max_drop = -1;
-  std::string max_size;
-  double max_latency = -1;
+  Limits limits;
   bool no_bench = false;
   int bench_runs = 10;
   QuantizeOptions quantize;
@@ -64,6 +66,7 @@ class Compression {
 
   int run() {
     finish_step("start", model_);
+    if (measures()) library_ = report::usable_onnxruntime(common_.ort_library);
     model_ = load_model(options_.model);
     open_inputs();
     finish_step("read", model_);
@@ -71,7 +74,9 @@ class Compression {
     if (!options_.quantize.plan_only) {
       folder = std::make_unique<OutputFolder>(options_.output);
       check_outputs(*folder);
+      report_.output_path = folder->final_path("model.onnx");
       report_.before = report::model_stats(model_);
+      epsilon_ = passes::largest_epsilon(model_);
       run_reference();
       finish_step("reference", model_);
     }
@@ -83,6 +88,8 @@ class Compression {
     plan();
     finish_step("planned", model_);
     if (options_.quantize.plan_only) return print_plan();
+    const std::string remark = float_weights_remark(model_, report_.plan);
+    if (!remark.empty()) report_.notes.push_back(remark);
     quant::apply_plan(model_, report_.plan);
     const std::string staged = folder->staged("model.onnx");
     ir::write_model(model_, staged);
@@ -90,23 +97,27 @@ class Compression {
     finish_step("written", model_);
     evaluate_result(staged);
     finish_step("evaluated", model_);
-    measure_latency(staged);
+    measure_latency(staged, report_.output_path);
     finish_step("measured", model_);
-    judge();
+    judge(report_, options_.limits);
     ir::write_file(folder->staged("report.json"), report::dump(report::to_json(report_)));
     folder->commit();
     print_result(common_, report::to_json(report_),
                  report::summary(report_) +
                      fmt::format("  written: {}, {}\n", folder->final_path("model.onnx"),
                                  folder->final_path("report.json")));
+    print_failed_gates(report_);
     return report_.passed() ? 0 : 1;
   }
 
  private:
+  bool measures() const { return !options_.no_bench && !options_.quantize.plan_only; }
+
   void open_inputs() {
     namespace fs = std::filesystem;
     calibration_ = open_data(options_.data, model_);
     if (!options_.eval_data.empty()) evaluation_ = open_data(options_.eval_data, model_);
+    report_.input_path = options_.model;
     report_.input_name = fs::path(options_.model).filename().string();
     report_.output_name = "model.onnx";
     report_.mode = options_.quantize.mode;
@@ -150,6 +161,7 @@ class Compression {
     report_.evaluation_samples =
         report::run_over(model_, evaluation(), options,
                          [&](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
+                           require_numbers(model_, outputs, first);
                            scorer_->add(first, outputs);
                            reference_.append(outputs);
                          });
@@ -159,6 +171,8 @@ class Compression {
   void check_optimized() {
     interp::Executor executor(model_, common_.executor());
     report::Comparer comparer(model_);
+    const double largest_error =
+        std::max(kMaxOptimizeError, passes::tolerance_of(passes::Exactness::kRounding, epsilon_));
     const int64_t runs = std::min<int64_t>(kCheckedRuns, static_cast<int64_t>(reference_.runs()));
     for (int64_t run = 0; run < runs; ++run) {
       comparer.add(reference_.read(static_cast<size_t>(run)),
@@ -169,12 +183,16 @@ class Compression {
       const double range = std::max(o.reference_max - o.reference_min, 1e-6);
       report_.optimize_error = std::max(report_.optimize_error, o.max_abs / range);
     }
-    if (report_.optimize_error > kMaxOptimizeError) {
-      fail(ErrorCode::kInternal,
-           "the optimized model differs from the original by {:g} of an output's range; find the pass "
-           "with `fettle optimize --check-each` and leave it out with --skip",
-           report_.optimize_error);
+    if (report_.optimize_error <= largest_error) return;
+    const std::string cause = non_finite_constant(model_);
+    if (comparer.mismatched() != nullptr && !cause.empty()) {
+      fail(ErrorCode::kBadInput, "{}, so that output '{}' has no defined value: export the model again from a "
+           "sound checkpoint", cause, comparer.mismatched()->name);
     }
+    fail(ErrorCode::kInternal,
+         "the optimized model differs from the original by {:g} of an output's range; this is a defect "
+         "in fettle (`fettle optimize --check-each` names the pass)",
+         report_.optimize_error);
   }
 
   void prune() {
@@ -203,6 +221,10 @@ class Compression {
       finish_step("calibrated", model_);
       report_.calibration_samples = table->samples;
     }
+    for (const std::string& note : idle_options(model_, options_.quantize, options_.sparsity > 0)) {
+      spdlog::warn("{}", note);
+      report_.notes.push_back(note);
+    }
     report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
     int64_t changed = 0;
     for (const auto& node : report_.plan.nodes) changed += node.decision != "float" ? 1 : 0;
@@ -217,6 +239,7 @@ class Compression {
     report_.evaluation_samples = 0;
     options.on_outputs = [this](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
       if (options_.eval_samples > 0 && first >= options_.eval_samples) return;
+      require_numbers(model_, outputs, first);
       scorer_->add(first, outputs);
       reference_.append(outputs);
       report_.evaluation_samples = first + evaluation().batch();
@@ -235,8 +258,8 @@ class Compression {
     const ir::Model written = ir::read_model(path);
     report_.after = report::model_stats(written);
     ProgressBar bar("evaluating", common_);
-    report::TaskScorer scorer(written, evaluation());
-    report::Comparer comparer(written);
+    report::TaskScorer scorer(scorer_->scores(), evaluation());
+    report::Comparer comparer(written, scorer_->scores());
     size_t run = 0;
     report::EvaluationOptions options = evaluation_options(bar);
     options.max_samples = report_.evaluation_samples;
@@ -254,14 +277,13 @@ class Compression {
     }
   }
 
-  void measure_latency(const std::string& path) {
-    if (options_.no_bench) return;
-    const auto library = report::find_onnxruntime(common_.ort_library);
+  void measure_latency(const std::string& path, const std::string& label) {
+    if (!measures()) return;
     std::vector<report::BenchRequest> requests;
     for (const auto engine : {report::Engine::kFettle, report::Engine::kOnnxRuntime}) {
-      if (engine == report::Engine::kOnnxRuntime && !library) continue;
-      requests.push_back({options_.model, engine, options_.data});
-      requests.push_back({path, engine, options_.data});
+      if (engine == report::Engine::kOnnxRuntime && !library_) continue;
+      requests.push_back({options_.model, engine, options_.data, options_.model});
+      requests.push_back({path, engine, options_.data, label});
     }
     report::BenchOptions bench;
     bench.threads = common_.threads;
@@ -270,9 +292,11 @@ class Compression {
     bench.max_seconds = 5;
     bench.warmup = 1;
     bench.exact = common_.exact;
-    bench.ort_library = library.value_or("");
+    bench.ort_library = library_.value_or("");
     report_.latency = report::run_bench(requests, bench);
-    if (!library) report_.notes.push_back("no ONNX Runtime library found: latency is fettle's own executor only");
+    const std::string doubt = report::reliability_note(report_.latency);
+    if (!doubt.empty()) report_.notes.push_back(doubt);
+    if (!library_) report_.notes.push_back("no ONNX Runtime library found: latency is fettle's own executor only");
     for (size_t i = 0; i + 1 < report_.latency.size(); i += 2) {
       const auto& before = report_.latency[i];
       const auto& after = report_.latency[i + 1];
@@ -280,38 +304,6 @@ class Compression {
         report_.notes.push_back(fmt::format("the result is slower than the original in {} on this machine",
                                             report::engine_name(before.request.engine)));
       }
-    }
-  }
-
-  void judge() {
-    if (options_.max_drop >= 0) {
-      report::Gate gate{"max-drop", options_.max_drop, 1, false};
-      const auto drop = report_.top1_drop();
-      const auto& agreement = report_.comparison["top1_agreement"];
-      if (drop) {
-        gate.value = *drop;
-      } else if (agreement.is_number()) {
-        gate.value = 1 - agreement.get<double>();
-        report_.notes.push_back("no labels: max-drop was judged by disagreement of the top class");
-      } else {
-        report_.notes.push_back("no labels and no class scores: max-drop cannot be judged and counts as failed");
-      }
-      gate.passed = gate.value <= gate.limit + 1e-12;
-      report_.gates.push_back(gate);
-    }
-    if (!options_.max_size.empty()) {
-      const auto limit = static_cast<double>(parse_bytes(options_.max_size));
-      const auto size = static_cast<double>(report_.after.file_bytes);
-      report_.gates.push_back({"max-size", limit, size, size <= limit});
-    }
-    if (options_.max_latency >= 0) {
-      // ONNX Runtime's figure, the last one, where it was measured: that is what will be deployed.
-      report::Gate gate{"max-latency", options_.max_latency, 0, false};
-      for (size_t i = 1; i < report_.latency.size(); i += 2) {
-        if (report_.latency[i].error.empty()) gate.value = report_.latency[i].median_ms();
-      }
-      gate.passed = gate.value > 0 && gate.value <= gate.limit;
-      report_.gates.push_back(gate);
     }
   }
 
@@ -323,6 +315,8 @@ class Compression {
   std::unique_ptr<calib::Dataset> evaluation_;
   report::OutputStore reference_;
   std::optional<report::TaskScorer> scorer_;  // of the float model
+  double epsilon_ = 0;                // of the coarsest float type of the original
+  std::optional<std::string> library_;  // of ONNX Runtime, where one is measured
   report::CompressReport report_;
 };
 
@@ -336,21 +330,17 @@ void add_compress(CLI::App& app, Common& common, Action& action) {
   command->add_option("--eval-data", options->eval_data,
                       "Data to evaluate on, with labels if there are any (default: --data)");
   CLI::Option* output = command->add_option("-o,--output", options->output, "Output folder");
-  command->add_option("--samples", options->samples, "Use at most this many calibration samples")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--eval-samples", options->eval_samples, "Evaluate on at most this many samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many calibration samples (0: all)")
+      ->check(zero_or_more());
+  command->add_option("--eval-samples", options->eval_samples, "Evaluate on at most this many samples (0: all)")
+      ->check(zero_or_more());
   command->add_option("--sparsity", options->sparsity, "Zero this share of the weights first (0..1)")
       ->check(CLI::Range(0.0, 0.99));
-  command->add_option("--max-drop", options->max_drop,
-                      "Exit 1 when top-1 falls by more than this fraction (0.01 = 1 point)")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--max-size", options->max_size, "Exit 1 when the file is larger, e.g. 4M");
-  command->add_option("--max-latency", options->max_latency, "Exit 1 when one run takes longer (ms)")
-      ->check(CLI::PositiveNumber);
+  options->limits.declare(*command);
   command->add_flag("--no-bench", options->no_bench, "Do not measure latency");
   command->add_option("--bench-runs", options->bench_runs, "Latency runs per model and engine")
-      ->check(CLI::Range(1, 10000));
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
   options->quantize.declare(*command);
   command->footer("Example:\n  fettle compress model.onnx --data calib.h5 --eval-data test.h5 "
                   "--max-drop 0.01 -o out/");
@@ -359,7 +349,7 @@ void add_compress(CLI::App& app, Common& common, Action& action) {
       if (output->empty() && !options->quantize.plan_only) {
         fail(ErrorCode::kUsage, "compress needs an output folder: add -o DIR");
       }
-      if (!options->max_size.empty()) parse_bytes(options->max_size);
+      options->limits.check(options->no_bench);
       return Compression(*options, common).run();
     };
   });

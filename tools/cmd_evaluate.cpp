@@ -32,8 +32,8 @@ int evaluate(const Options& options, const Common& common) {
   const report::TaskMetrics& metrics = scorer.metrics();
   if (!metrics.accuracy) {
     fail(ErrorCode::kUnsupported,
-         "no output of '{}' looks like class scores ([samples, classes] or one probability per "
-         "sample), so the labels cannot be compared",
+         "no output of '{}' holds class scores ([samples, classes], or one probability per sample with "
+         "labels 0 and 1), so the labels cannot be compared",
          options.model);
   }
   report::Json j;
@@ -41,7 +41,8 @@ int evaluate(const Options& options, const Common& common) {
   j["samples"] = metrics.samples;
   j["output"] = metrics.scored_output;
   j["metrics"] = report::to_json(metrics);
-  std::string text = fmt::format("{}: {} samples, top-1 {:.2f} %", options.model, metrics.samples,
+  std::string text = fmt::format("{}: {}, top-1 {:.2f} %", options.model,
+                                 counted(metrics.samples, "sample"),
                                  metrics.accuracy->top1_rate() * 100);
   if (metrics.accuracy->classes > 5) {
     text += fmt::format(", top-5 {:.2f} %", metrics.accuracy->top5_rate() * 100);
@@ -57,8 +58,8 @@ void add_evaluate(CLI::App& app, Common& common, Action& action) {
   CLI::App* command = app.add_subcommand("evaluate", "Measure accuracy on labelled data");
   command->add_option("model", options->model, "ONNX model")->required();
   command->add_option("--data", options->data, "Data with labels")->required();
-  command->add_option("--samples", options->samples, "Use at most this many samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
+      ->check(zero_or_more());
   command->footer("Example:\n  fettle evaluate model.onnx --data test.h5");
   command->callback([options, &common, &action] {
     action = [options, &common] { return evaluate(*options, common); };

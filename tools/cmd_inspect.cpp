@@ -55,10 +55,11 @@ report::Json would_quantize(const ir::Model& original, const Common& common) {
 }
 
 std::string text_of(const report::Json& j) {
-  std::string text = fmt::format("{}: IR {}, opset {}, {} nodes, {} parameters, {} of weights\n",
+  std::string text = fmt::format("{}: IR {}, opset {}, {}, {}, {} of weights\n",
                                  j["model"].get<std::string>(), j["ir_version"].get<int64_t>(),
-                                 j["opset"].get<int64_t>(), j["nodes"].get<int64_t>(),
-                                 j["parameters"].get<int64_t>(),
+                                 j["opset"].get<int64_t>(),
+                                 counted(j["nodes"].get<int64_t>(), "node"),
+                                 counted(j["parameters"].get<int64_t>(), "parameter"),
                                  report::human_bytes(j["weight_bytes"].get<int64_t>()));
   for (const char* side : {"inputs", "outputs"}) {
     for (const auto& v : j[side]) {

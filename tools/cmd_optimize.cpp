@@ -2,6 +2,7 @@
 
 #include "ir/error.h"
 #include "ir/io.h"
+#include "passes/check.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -15,9 +16,6 @@ struct Options {
   bool no_check = false;
   PassOptions passes;
 };
-
-// How far the optimized model's outputs may be from the original's, relative to their range.
-constexpr double kTolerance = 1e-4;
 
 struct CheckResult {
   bool possible = false;
@@ -60,7 +58,10 @@ CheckResult check(const ir::Model& before, const ir::Model& after, const Options
       const double range = std::max(o.reference_max - o.reference_min, 1e-6);
       result.worst = std::max(result.worst, o.max_abs / range);
     }
-    result.passed = result.worst <= kTolerance;
+    // How far the outputs may be apart, relative to their range.
+    const double tolerance =
+        passes::tolerance_of(passes::Exactness::kRounding, passes::largest_epsilon(before));
+    result.passed = result.worst <= tolerance;
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kInternal || !options.data.empty()) throw;
     result.note = error.what();
@@ -118,13 +119,13 @@ int optimize(const Options& options, const Common& common) {
   j["checked"] = checked.possible;
   j["worst_relative_error"] = checked.worst;
   j["passes"] = report::Json::array();
-  std::string text = fmt::format("{} -> {}: {} -> {} nodes, weights {} -> {}\n", options.model,
-                                 options.output, before.nodes, after.nodes,
+  std::string text = fmt::format("{} -> {}: {} -> {}, weights {} -> {}\n", options.model,
+                                 options.output, before.nodes, counted(after.nodes, "node"),
                                  report::human_bytes(before.weight_bytes),
                                  report::human_bytes(after.weight_bytes));
   for (const auto& pass : pipeline.passes) {
     j["passes"].push_back({{"name", pass.name}, {"rewrites", pass.rewrites}, {"ms", pass.milliseconds}});
-    if (pass.rewrites > 0) text += fmt::format("  {:<36} {} rewrites\n", pass.name, pass.rewrites);
+    if (pass.rewrites > 0) text += fmt::format("  {:<36} {}\n", pass.name, counted(pass.rewrites, "rewrite"));
   }
   j["declined"] = report::Json::array();
   for (const auto& d : pipeline.declined) {

@@ -1,8 +1,11 @@
+#include <spdlog/spdlog.h>
+
 #include <memory>
 
 #include "ir/error.h"
 #include "ir/io.h"
 #include "passes/prune/unstructured.h"
+#include "tools/remarks.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -15,6 +18,21 @@ struct Options {
   double sparsity = 0.5;
   std::vector<std::string> exclude;
 };
+
+std::vector<std::string> notes_of(const ir::Model& model, const passes::PruneReport& pruned,
+                                  const Options& options) {
+  std::vector<std::string> notes;
+  if (pruned.weights == 0) {
+    notes.push_back("there are no float weights to prune: nothing was changed but by the graph passes");
+  }
+  QuantizeOptions exclusions;
+  exclusions.plan.exclude_nodes = options.exclude;
+  for (std::string& note : idle_options(model, exclusions, true)) {
+    spdlog::warn("{}", note);
+    notes.push_back(std::move(note));
+  }
+  return notes;
+}
 
 int prune(const Options& options, const Common& common) {
   check_output_file(options.output, {options.model});
@@ -45,6 +63,9 @@ int prune(const Options& options, const Common& common) {
       options.model, options.output, pruned.zeros_after, pruned.weights, pruned.zeros_before,
       report::human_bytes(pruned.compressed_before), report::human_bytes(pruned.compressed_after),
       report::human_bytes(pruned.raw_bytes), pruned.statement);
+  const std::vector<std::string> notes = notes_of(model, pruned, options);
+  j["notes"] = notes;
+  for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
   for (const auto& t : pruned.tensors) {
     j["tensors"].push_back({{"name", t.name},
                             {"elements", t.elements},

@@ -1,8 +1,11 @@
+#include <spdlog/spdlog.h>
+
 #include <memory>
 
 #include "ir/error.h"
 #include "ir/io.h"
 #include "quant/calibration_values.h"
+#include "tools/remarks.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -21,6 +24,10 @@ int quantize(const Options& options, const Common& common) {
   const quant::PlanOptions plan_options = options.quantize.resolved();
   if (!options.quantize.plan_only) {
     check_output_file(options.output, {options.model, options.data, options.table});
+  }
+  if (!options.table.empty() && !options.data.empty()) {
+    fail(ErrorCode::kUsage, "--table and --data exclude each other: the table already holds ranges of the "
+         "activations (`fettle calibrate --merge` adds to it)");
   }
   ir::Model model = load_model(options.model);
   if (!options.quantize.plan_only) check_not_input(options.output, files_of(model));
@@ -42,11 +49,14 @@ int quantize(const Options& options, const Common& common) {
     if (wants_table) calibrate_options.names = quant::calibration_values(model, plan_options);
     table = calibrate_model(model, *data, calibrate_options, common);
   }
+  std::vector<std::string> notes = idle_options(model, options.quantize, false);
+  for (const std::string& note : notes) spdlog::warn("{}", note);
   const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
   if (options.quantize.plan_only) {
     write_stdout(quant::plan_to_json(plan));
     return 0;
   }
+  if (std::string remark = float_weights_remark(model, plan); !remark.empty()) notes.push_back(remark);
   quant::apply_plan(model, plan);
   ir::write_model(model, options.output);
   const report::ModelStats after = report::model_stats(load_model(options.output));
@@ -60,11 +70,13 @@ int quantize(const Options& options, const Common& common) {
   j["after"] = report::to_json(after);
   j["decisions"] = decisions;
   j["warnings"] = plan.warnings;
+  j["notes"] = notes;
   std::string text = fmt::format("{} -> {} ({}): weights {} -> {}\n", options.model, options.output,
                                  options.quantize.mode, report::human_bytes(before.weight_bytes),
                                  report::human_bytes(after.weight_bytes));
-  for (const auto& [decision, count] : decisions) text += fmt::format("  {}: {} nodes\n", decision, count);
+  for (const auto& [decision, count] : decisions) text += fmt::format("  {}: {}\n", decision, counted(count, "node"));
   for (const std::string& warning : plan.warnings) text += fmt::format("  warning: {}\n", warning);
+  for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
   print_result(common, j, text);
   return 0;
 }
@@ -78,8 +90,8 @@ void add_quantize(CLI::App& app, Common& common, Action& action) {
   command->add_option("--data", options->data, "Calibration data (static mode)");
   command->add_option("--table", options->table, "Calibration table of `fettle calibrate` instead");
   CLI::Option* output = command->add_option("-o,--output", options->output, "Output model");
-  command->add_option("--samples", options->samples, "Use at most this many calibration samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many calibration samples (0: all)")
+      ->check(zero_or_more());
   options->quantize.declare(*command);
   command->footer("Example:\n  fettle quantize model.onnx --mode dynamic -o small.onnx");
   command->callback([options, output, &common, &action] {

@@ -54,7 +54,7 @@ int run(const Options& options, const Common& common) {
   j["samples"] = samples;
   j["output"] = options.output;
   j["outputs"] = report::Json::array();
-  std::string text = fmt::format("{}: {} samples -> {}\n", options.model, samples, options.output);
+  std::string text = fmt::format("{}: {} -> {}\n", options.model, counted(samples, "sample"), options.output);
   for (size_t i = 0; i < names.size(); ++i) {
     j["outputs"].push_back({{"name", names[i]}, {"shape", shapes[i]}});
     text += fmt::format("  {}: {}\n", names[i], ir::to_string(shapes[i]));
@@ -71,8 +71,8 @@ void add_run(CLI::App& app, Common& common, Action& action) {
   command->add_option("model", options->model, "ONNX model")->required();
   command->add_option("--data", options->data, "Inputs (default: one random sample)");
   command->add_option("-o,--output", options->output, "Output file: .npz, .npy or .h5")->required();
-  command->add_option("--samples", options->samples, "Use at most this many samples")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
+      ->check(zero_or_more());
   command->footer("Example:\n  fettle run model.onnx --data test.h5 -o outputs.npz");
   command->callback([options, &common, &action] {
     action = [options, &common] { return run(*options, common); };

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "calib/write_arrays.h"
+#include "ir/float16.h"
 #include "ir/io.h"
 #include "support/text_model.h"
 
@@ -360,6 +361,152 @@ TEST_F(Cli, ListsPassesInJson) {
   const Outcome o = fettle("optimize --list-passes --json");
   ASSERT_EQ(o.code, 0);
   EXPECT_GT(nlohmann::json::parse(o.out).size(), 10u);
+}
+
+TEST_F(Cli, ModelsThatComputeNanAreBadInputAndNameTheWeight) {
+  ir::Model sick = test::parse_text_graph(R"(
+    g (float[N, 2] x) => (float[N, 2] y) <float[2, 2] weight = {1, 2, 3, 4}> { y = MatMul(x, weight) })");
+  ir::Model sound = ir::clone(sick);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  sick.graph->find("weight")->set_constant(ir::Tensor::of<float>({2, 2}, {1, nan, 3, 4}));
+  ir::write_model(sick, path("nan.onnx"));
+  ir::write_model(sound, path("sound.onnx"));
+  const std::string data = arrays("x.npz", {"x"}, {ir::Tensor::of<float>({3, 2}, {1, 2, 3, 4, 5, 6})});
+  for (const char* mode : {"static", "dynamic", "fp16"}) {
+    expect_refused("compress '" + path("nan.onnx") + "' --data '" + data + "' --no-bench --mode " + mode +
+                       " -o '" + path("out") + "'", {"weight", "NaN", "'y'"});
+  }
+  for (const char* with : {"", " --data x.npz"}) {
+    const Outcome o = fettle("compare '" + path("sound.onnx") + "' '" + path("nan.onnx") + "'" +
+                             (*with == '\0' ? "" : " --data '" + data + "'") + " --json");
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("'y'"), std::string::npos) << o.err;
+    const auto compared = nlohmann::json::parse(o.out);
+    EXPECT_EQ(compared["outputs"][0]["sqnr_db"], -999.0);
+    EXPECT_EQ(compared["outputs"][0]["cosine"], 0.0);
+    EXPECT_FALSE(compared["passed"].get<bool>());
+  }
+}
+
+TEST_F(Cli, WhatCannotBeJudgedHasFailed) {
+  const ir::Model boxes = test::parse_text_graph("g (float[N, 4] x) => (float[N, 4] y) { y = Relu(x) }");
+  ir::write_model(boxes, path("m.onnx"));
+  const std::string data = arrays("x.npz", {"x"}, {ir::Tensor::of<float>({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})});
+  const Outcome o = fettle("compress '" + path("m.onnx") + "' --data '" + data +
+                           "' --no-bench -q --max-drop 1 -o '" + path("out") + "'");
+  EXPECT_EQ(o.code, 1) << o.err;
+  EXPECT_NE(o.err.find("max-drop"), std::string::npos) << o.err;
+  const auto report = nlohmann::json::parse(slurp(path("out/report.json")));
+  EXPECT_TRUE(report["gates"][0]["value"].is_null());
+  EXPECT_FALSE(report["gates"][0]["passed"].get<bool>());
+  fs::remove_all(path("out"));
+  expect_refused("compress '" + model() + "' --data '" + calib() + "' --no-bench --max-latency 5 -o '" +
+                     path("out") + "'", {"--max-latency", "--no-bench"});
+}
+
+TEST_F(Cli, LabelsOutsideTheClassesAreRefused) {
+  const ir::Model linear = test::parse_text_graph(R"(
+    g (float[N, 3] x) => (float[N, 2] y) <float[3, 2] w = {1, 2, 3, 4, 5, 6}> { y = MatMul(x, w) })");
+  ir::write_model(linear, path("m.onnx"));
+  const std::string data = arrays("x.npz", {"x", "labels"}, {ir::Tensor::of<float>({2, 3}, {1, 2, 3, 4, 5, 6}),
+                                                            ir::Tensor::of<int64_t>({2}, {0, 2})});
+  expect_refused("evaluate '" + path("m.onnx") + "' --data '" + data + "'", {"label 2", "sample 1", "'y'"});
+}
+
+TEST_F(Cli, NumbersAreCheckedWithShortMessages) {
+  for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
+           {"run '" + model() + "' -o '" + path("y.npz") + "' --samples -1", "0 or more"},
+           {"bench '" + model() + "' --max-seconds 0", "more than 0"}}) {
+    const Outcome o = fettle(arguments);
+    EXPECT_EQ(o.code, 2);
+    EXPECT_NE(o.err.find(words), std::string::npos) << o.err;
+    EXPECT_LT(o.err.size(), 120u) << o.err;
+  }
+  EXPECT_NE(fettle("compress --help").out.find("(0: all)"), std::string::npos);
+}
+
+TEST_F(Cli, IdleOptionsAreMentioned) {
+  const Outcome o = fettle("quantize '" + model() + "' --mode dynamic --exclude-node 'nobody*' --exclude-type LSTM "
+                           "--fp16-io -o '" + path("q.onnx") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const std::string notes = nlohmann::json::parse(o.out)["notes"].dump();
+  for (const char* word : {"nobody*", "LSTM", "--fp16-io"}) {
+    EXPECT_NE(o.err.find(word), std::string::npos) << o.err;
+    EXPECT_NE(notes.find(word), std::string::npos) << notes;
+  }
+}
+
+TEST_F(Cli, WeightsLeftInFloatAreExplained) {
+  const Outcome o = fettle("quantize '" + model() + "' --mode dynamic -o '" + path("q.onnx") + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("in Conv ("), std::string::npos) << o.out;  // dynamic mode has no convolutions
+}
+
+TEST_F(Cli, TableAndDataExcludeEachOther) {
+  expect_refused("quantize '" + model() + "' --data '" + calib() + "' --table t.json -o '" + path("out") + "'",
+                 {"--table", "--data"});
+}
+
+TEST_F(Cli, FailedLimitsSpeakEvenWhenQuiet) {
+  Outcome o = fettle("compress '" + model() + "' --data '" + calib() + "' --no-bench -q --max-size 1K -o '" +
+                     path("out") + "'");
+  EXPECT_EQ(o.code, 1);
+  EXPECT_NE(o.err.find("max-size"), std::string::npos) << o.err;
+  o = fettle("compare '" + model() + "' '" + path("out/model.onnx") + "' --max-error 1e-9 -q");
+  EXPECT_EQ(o.code, 1);
+  EXPECT_NE(o.err.find("--max-error"), std::string::npos) << o.err;
+}
+
+TEST_F(Cli, RandomInputsAreSaidToBeRandom) {
+  const Outcome o = fettle("compare '" + model() + "' '" + model() + "'");
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("random"), std::string::npos) << o.out;
+  EXPECT_EQ(o.out.find("top class"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, AnOnnxRuntimeThatWasNamedMustLoad) {
+  const std::string bogus = write("libonnxruntime.so", "no library");
+  const std::string data = " --data '" + calib() + "' -o '" + path("out") + "'";
+  expect_refused("compress '" + model() + "' --ort-library '" + bogus + "'" + data, {"libonnxruntime.so"});
+  expect_refused("bench '" + model() + "' --ort-library '" + bogus + "'", {"libonnxruntime.so"});
+  expect_refused("bench '" + model() + "' --engine onnxruntime --ort-library '" + bogus + "'", {"libonnxruntime.so"});
+}
+
+TEST_F(Cli, ModelsOfOneNameAreToldApart) {
+  fs::create_directory(path("a"));
+  fs::copy_file(model(), path("a/model.onnx"));
+  const Outcome o = fettle("compress '" + path("a/model.onnx") + "' --data '" + calib() + "' --bench-runs 3 -o '" +
+                           path("out") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto runs = nlohmann::json::parse(o.out)["latency"]["runs"];
+  EXPECT_EQ(runs[0]["model"], "a/model.onnx");
+  EXPECT_EQ(runs[1]["model"], "out/model.onnx");
+  EXPECT_EQ(runs[0]["engine_version"], "fettle 0.1.0");
+}
+
+TEST_F(Cli, Float16ModelsWithBatchNormalizationCanBeOptimized) {
+  ir::Model model = test::parse_text_graph(R"(
+    g (float16[N, 16] x) => (float16[N, 4] y)
+    <float[1] w = {0}, float[1] scale = {0}, float[1] bias = {0}, float[1] mean = {0}, float[1] var = {0}>
+    { m = MatMul(x, w)  y = BatchNormalization(m, scale, bias, mean, var) })");
+  const auto fill = [&](const char* name, const ir::Dims& dims, float from, float step) {
+    std::vector<ir::Float16> values;
+    for (int64_t i = 0; i < ir::element_count(dims); ++i) {
+      values.emplace_back(from + step * static_cast<float>(i * 37 % 101));
+    }
+    model.graph->find(name)->set_constant(ir::Tensor::of<ir::Float16>(dims, values));
+  };
+  fill("w", {16, 4}, -1, 0.0213f);
+  fill("scale", {4}, 0.37f, 0.017f);
+  fill("bias", {4}, -0.2f, 0.013f);
+  fill("mean", {4}, 0.1f, 0.011f);
+  fill("var", {4}, 0.3f, 0.019f);
+  ir::write_model(model, path("h.onnx"));
+  const Outcome o = fettle("optimize '" + path("h.onnx") + "' -o '" + path("o.onnx") + "' --json");
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto report = nlohmann::json::parse(o.out);
+  EXPECT_EQ(report["after"]["nodes"], 1);
+  EXPECT_GT(report["worst_relative_error"].get<double>(), 1e-4);  // or this would show nothing
 }
 
 }  // namespace
