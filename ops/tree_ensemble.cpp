@@ -171,6 +171,27 @@ const TreeNode& TreeEnsemble::leaf(int64_t root, const double* x) const {
   return *n;
 }
 
+namespace {
+
+// Throws when some node is not below a root, as in a cycle.
+void require_reachable(const TreeEnsemble& trees) {
+  std::vector<bool> reached(trees.nodes.size());
+  std::vector<int64_t> open = trees.roots;
+  while (!open.empty()) {
+    const auto at = static_cast<size_t>(open.back());
+    open.pop_back();
+    if (reached[at]) continue;
+    reached[at] = true;
+    const TreeNode& n = trees.nodes[at];
+    if (n.mode != TreeMode::kLeaf) open.insert(open.end(), {n.yes, n.no});
+  }
+  if (std::find(reached.begin(), reached.end(), false) != reached.end()) {
+    fail(ErrorCode::kBadInput, "some nodes are not below the root of their tree");
+  }
+}
+
+}  // namespace
+
 TreeEnsemble classic_trees(const ir::Node& node, const std::string& prefix, int64_t targets) {
   const std::vector<std::string> modes = node.attr_strings("nodes_modes");
   const size_t count = modes.size();
@@ -204,12 +225,16 @@ TreeEnsemble classic_trees(const ir::Node& node, const std::string& prefix, int6
   }
   std::map<int64_t, int64_t> roots;  // by tree
   for (size_t i = 0; i < count; ++i) {
-    if (!has_parent[i]) roots.emplace(tree_ids[i], static_cast<int64_t>(i));
+    if (has_parent[i]) continue;
+    if (!roots.emplace(tree_ids[i], static_cast<int64_t>(i)).second) {
+      fail(ErrorCode::kBadInput, "tree {} has several roots", tree_ids[i]);
+    }
   }
   for (const auto& [tree, root] : roots) trees.roots.push_back(root);
   for (const int64_t tree : tree_ids) {
     if (!roots.contains(tree)) fail(ErrorCode::kBadInput, "tree {} has no root", tree);
   }
+  require_reachable(trees);
   add_votes(node, prefix, index, targets, trees);
   return trees;
 }

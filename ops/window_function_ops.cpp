@@ -86,7 +86,7 @@ class MelEdges {
            filters_, length_, rate_, low, high);
     }
     low_ = to_mel(low);
-    step_ = (to_mel(high) - low_) / static_cast<double>(filters_ + 2);
+    step_ = (to_mel(high) - low_) / (static_cast<double>(filters_) + 2.0);
   }
 
   int64_t filters() const { return filters_; }
