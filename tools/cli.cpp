@@ -47,7 +47,7 @@ class CommandHelp : public CLI::Formatter {
     std::string text = CLI::Formatter::make_group(group, is_positional, options);
     if (is_positional || group != "Options") return text;
     std::stringstream recipe;
-    CLI::detail::format_help(recipe, "  --recipe FILE", "YAML file with any of these options",
+    CLI::detail::format_help(recipe, "--recipe FILE", "YAML file with any of these options",
                              column_width_);
     return text + recipe.str();
   }

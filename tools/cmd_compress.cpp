@@ -221,11 +221,11 @@ class Compression {
       finish_step("calibrated", model_);
       report_.calibration_samples = table->samples;
     }
-    for (const std::string& note : idle_options(model_, options_.quantize, options_.sparsity > 0)) {
+    report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
+    for (const std::string& note : idle_options(model_, report_.plan, options_.quantize, options_.sparsity > 0)) {
       spdlog::warn("{}", note);
       report_.notes.push_back(note);
     }
-    report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
     int64_t changed = 0;
     for (const auto& node : report_.plan.nodes) changed += node.decision != "float" ? 1 : 0;
     if (changed == 0) {

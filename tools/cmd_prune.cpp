@@ -27,7 +27,7 @@ std::vector<std::string> notes_of(const ir::Model& model, const passes::PruneRep
   }
   QuantizeOptions exclusions;
   exclusions.plan.exclude_nodes = options.exclude;
-  for (std::string& note : idle_options(model, exclusions, true)) {
+  for (std::string& note : idle_options(model, {}, exclusions, true)) {
     spdlog::warn("{}", note);
     notes.push_back(std::move(note));
   }

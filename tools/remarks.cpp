@@ -45,6 +45,42 @@ int64_t float_constant_bytes(const ir::Value* v) {
   return static_cast<int64_t>(v->constant()->byte_size());
 }
 
+// The plan's decision on a node. A MatMul and the Add of its bias are one node of the plan, under the
+// key of either.
+class Decisions {
+ public:
+  Decisions(const ir::Graph& graph, const quant::Plan& plan) {
+    const quant::NodeKeys keys(graph);
+    for (const quant::NodePlan& n : plan.nodes) {
+      if (const ir::Node* node = keys.find(n.node)) of_[node] = &n;
+    }
+  }
+
+  // Null when the plan has none.
+  const quant::NodePlan* on(const ir::Node& node) const {
+    if (const auto* own = find(node)) return own;
+    for (const ir::Value* v : node.outputs()) {
+      if (v == nullptr) continue;
+      for (const ir::Use& use : v->uses()) {
+        if (const auto* next = find(*use.node)) return next;
+      }
+    }
+    for (const ir::Value* v : node.inputs()) {
+      if (v == nullptr || v->producer() == nullptr) continue;
+      if (const auto* before = find(*v->producer())) return before;
+    }
+    return nullptr;
+  }
+
+ private:
+  const quant::NodePlan* find(const ir::Node& node) const {
+    const auto it = of_.find(&node);
+    return it != of_.end() ? it->second : nullptr;
+  }
+
+  std::map<const ir::Node*, const quant::NodePlan*> of_;
+};
+
 // "1.2 MiB in LSTM (no integer kernel)" for the types that keep most.
 struct Kept {
   int64_t bytes = 0;
@@ -66,12 +102,17 @@ std::string describe(const std::map<std::string, Kept>& kept) {
 
 }  // namespace
 
-std::vector<std::string> idle_options(const ir::Model& model, const QuantizeOptions& options,
-                                      bool pruning) {
+std::vector<std::string> idle_options(const ir::Model& model, const quant::Plan& plan,
+                                      const QuantizeOptions& options, bool pruning) {
   std::vector<std::string> notes;
   std::set<std::string> types;
+  std::set<std::string> names = node_names(*model.graph, pruning);
   for (const ir::Node& node : model.graph->nodes()) types.insert(node.op_type);
-  add_unmatched(notes, "--exclude-node", options.plan.exclude_nodes, node_names(*model.graph, pruning));
+  for (const quant::NodePlan& node : plan.nodes) {
+    types.insert(node.op_type);
+    names.insert(node.node);
+  }
+  add_unmatched(notes, "--exclude-node", options.plan.exclude_nodes, names);
   add_unmatched(notes, "--exclude-type", options.plan.exclude_types, types);
   const bool fp16 = options.mode == "fp16";
   if (fp16) add_unmatched(notes, "--fp16-block", options.plan.fp16_block_types, types);
@@ -87,21 +128,19 @@ std::vector<std::string> idle_options(const ir::Model& model, const QuantizeOpti
 
 std::string float_weights_remark(const ir::Model& model, const quant::Plan& plan) {
   if (plan.mode == quant::Mode::kFp16) return "";
-  std::map<std::string, const quant::NodePlan*> decisions;
-  for (const quant::NodePlan& n : plan.nodes) decisions[n.node] = &n;
-  const quant::NodeKeys keys(*model.graph);
+  const Decisions decisions(*model.graph, plan);
   std::set<const ir::Value*> seen;
   std::map<std::string, Kept> kept;
   int64_t total = 0;
   int64_t left = 0;
   for (const ir::Node& node : model.graph->nodes()) {
-    const auto it = decisions.find(keys.of(node));
+    const quant::NodePlan* decided = decisions.on(node);
     int64_t own = 0;
     for (const ir::Value* v : node.inputs()) {
       const int64_t bytes = float_constant_bytes(v);
       if (bytes == 0 || !seen.insert(v).second) continue;
       total += bytes;
-      if (it == decisions.end() || it->second->decision == "float") own += bytes;
+      if (decided == nullptr || decided->decision == "float") own += bytes;
     }
     if (own == 0) continue;
     left += own;
@@ -109,7 +148,7 @@ std::string float_weights_remark(const ir::Model& model, const quant::Plan& plan
     of_type.bytes += own;
     if (own <= of_type.largest) continue;
     of_type.largest = own;
-    of_type.reason = it != decisions.end() ? it->second->reason : "not in the plan";
+    of_type.reason = decided != nullptr ? decided->reason : "not in the plan";
   }
   if (total == 0 || left * 2 <= total) return "";
   return fmt::format("only {:.0f} % of the weight bytes became 8-bit; left in float: {}",

@@ -440,6 +440,24 @@ TEST_F(Cli, WeightsLeftInFloatAreExplained) {
   const Outcome o = fettle("quantize '" + model() + "' --mode dynamic -o '" + path("q.onnx") + "'");
   ASSERT_EQ(o.code, 0) << o.err;
   EXPECT_NE(o.out.find("in Conv ("), std::string::npos) << o.out;  // dynamic mode has no convolutions
+  EXPECT_EQ(o.out.find("not in the plan"), std::string::npos) << o.out;
+  // MatMul and Add become one Gemm in the plan, under the name of either.
+  ir::Model model = test::parse_text_graph(R"(
+    g (float[N, 32] x) => (float[N, 32] y) <float[1] w = {0}, float[1] b = {0}> { m = MatMul(x, w) y = Add(m, b) })");
+  std::vector<float> values(32 * 32, 0.5f);
+  model.graph->find("w")->set_constant(ir::Tensor::of<float>({32, 32}, values));
+  values.resize(32);
+  model.graph->find("b")->set_constant(ir::Tensor::of<float>({32}, values));
+  ir::write_model(model, path("m.onnx"));
+  const std::string data = arrays("x.npz", {"x"}, {ir::Tensor::of<float>({1, 32}, values)});
+  const std::string command = "quantize '" + path("m.onnx") + "' --data '" + data + "' -o '" + path("q.onnx") + "'";
+  const Outcome whole = fettle(command);
+  ASSERT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(whole.out.find("left in float"), std::string::npos) << whole.out;
+  const Outcome none = fettle(command + " --exclude-type Gemm");
+  ASSERT_EQ(none.code, 0) << none.err;
+  EXPECT_EQ(none.err, "");
+  EXPECT_NE(none.out.find("left in float"), std::string::npos) << none.out;
 }
 
 TEST_F(Cli, TableAndDataExcludeEachOther) {
