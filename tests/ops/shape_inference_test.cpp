@@ -170,7 +170,8 @@ TEST(ShapeInference, ResolvesWithSymbolicBatchAndSequence) {
     }
   }
   if (score.resolved == 0) GTEST_SKIP() << "no conformance cases: the shared folder is absent";
-  std::cout << "outputs: " << score.resolved << " resolved, " << score.lost.size() << " not" << std::endl;
+  std::cout << "outputs: " << score.resolved << " resolved, " << score.lost.size() << " not"
+            << std::endl;
   for (const std::string& what : score.lost) std::cout << "  " << what << std::endl;
   EXPECT_EQ(score.lost.size(), 0u);
 }
