@@ -357,6 +357,13 @@ TEST_F(Cli, MistakesInRecipesNameFileLineAndOption) {
   expect_refused(with("samples: many\n"), {"samples", "many"});
 }
 
+TEST_F(Cli, TheListOfOperatorsIsUpToDate) {
+  const Outcome outcome = fettle("operators");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(outcome.out == slurp(fs::path(FETTLE_SOURCE_DIR) / "docs" / "operators.md"))
+      << "write it anew: build/fettle operators > docs/operators.md";
+}
+
 TEST_F(Cli, ListsPassesInJson) {
   const Outcome o = fettle("optimize --list-passes --json");
   ASSERT_EQ(o.code, 0);
