@@ -74,6 +74,12 @@ std::vector<float> scales(const ir::Tensor& tensor, int64_t channels, std::strin
   return scale_values(tensor, name);
 }
 
+TensorQuantization tensor_quantization(const KernelContext& context, size_t scale,
+                                       ir::DataType type) {
+  return {scales(context.input(scale), 1, "scale").at(0),
+          zero_points(context.optional(scale + 1), type, 1, "zero point").at(0)};
+}
+
 ZeroPoints line_zero_points(const ir::Tensor* tensor, const ir::Tensor& matrix, MatrixLines lines,
                             std::string_view name) {
   check_8_bit(matrix.type(), name);

@@ -8,6 +8,7 @@
 
 #include "ir/tensor.h"
 #include "ops/correlation.h"
+#include "ops/kernel_context.h"
 
 namespace fettle::ops {
 
@@ -20,6 +21,16 @@ ZeroPoints zero_points(const ir::Tensor* tensor, ir::DataType type, int64_t chan
                        std::string_view name);
 // The scales, as float32, of the same form; the type may be any floating type.
 std::vector<float> scales(const ir::Tensor& tensor, int64_t channels, std::string_view name);
+
+// Parameters of a tensor quantized as a whole.
+struct TensorQuantization {
+  float scale = 1.0f;
+  int32_t zero_point = 0;
+};
+// Operands `scale` and, possibly omitted, `scale` + 1: the parameters of a tensor of `type`, one
+// element each. Throws kBadInput for anything else.
+TensorQuantization tensor_quantization(const KernelContext& context, size_t scale,
+                                       ir::DataType type);
 
 // Elements minus their zero point. Element i belongs to channel i / channel_size, of which there is
 // one per zero point when there are several.

@@ -1,5 +1,6 @@
 // QLinearConv and QLinearMatMul, and the rows of com.microsoft's quantized operators: exact integer
 // sums as an int32 accumulator holds them, then requantize_one() of ops/requantize.h.
+#include "ops/channels_last.h"
 #include "ops/convolution.h"
 #include "ops/correlation.h"
 #include "ops/families.h"
@@ -14,8 +15,8 @@ void store_code(ir::Tensor& y, int64_t index, int32_t code) {
   reinterpret_cast<uint8_t*>(y.mutable_bytes())[index] = static_cast<uint8_t>(code);
 }
 
-void qlinear_conv(KernelContext& context) {
-  const ir::Tensor& x = context.input(0);
+// The convolution of x [N, C, spatial...] with the other operands of QLinearConv.
+ir::Tensor convolved(const KernelContext& context, const ir::Tensor& x) {
   const ir::Tensor& w = context.input(3);
   const Window window = conv_window(context.node(), x.dims(), w.dims());
   const int64_t maps = w.dim(0);
@@ -31,7 +32,7 @@ void qlinear_conv(KernelContext& context) {
     fail(ErrorCode::kBadInput, "B: expected int32 of shape [{}], found {} {}", maps,
          ir::data_type_name(bias->type()), ir::to_string(bias->dims()));
   }
-  ir::Tensor& y = context.output(0, type, conv_output_dims(window, x.dims(), w.dims()));
+  ir::Tensor y(type, conv_output_dims(window, x.dims(), w.dims()));
   auto* out = reinterpret_cast<uint8_t*>(y.mutable_bytes());
   const QuantRange range = quant_range(type);
   convolve(window, x.dims(), w.dims(), shifted_loader(x, x_zero, x.size()),
@@ -46,6 +47,18 @@ void qlinear_conv(KernelContext& context) {
                    requantize_one(wrapped_int32(sum + b), factor, y_zero, range));
              }
            });
+  return y;
+}
+
+void qlinear_conv(KernelContext& context) {
+  context.set_output(0, convolved(context, context.input(0)));
+}
+
+// The weights are [M, C/group, kernel...] for either layout of X and Y.
+void contrib_qlinear_conv(KernelContext& context) {
+  if (!has_channels_last(context.node())) return qlinear_conv(context);
+  context.set_output(
+      0, channels_moved_back(convolved(context, channels_moved_forward(context.input(0)))));
 }
 
 void qlinear_matmul(KernelContext& context) {
@@ -89,6 +102,23 @@ ir::DataType output_element(const InferContext& context) {
 void infer_qlinear_conv(InferContext& context) {
   infer_convolution(context, 0, 3, output_element(context));
 }
+
+void infer_contrib_qlinear_conv(InferContext& context) {
+  const ir::Shape* x = context.shape(0);
+  if (!has_channels_last(context.node()) || x == nullptr) return infer_qlinear_conv(context);
+  ValueFacts moved = context.facts(0);
+  moved.type.shape = channels_moved_forward(*x);
+  std::vector<const ValueFacts*> facts(context.input_count(), nullptr);
+  for (size_t i = 0; i < facts.size(); ++i) {
+    if (context.has(i)) facts[i] = i == 0 ? &moved : &context.facts(i);
+  }
+  InferContext conv(context.node(), context.opset(), std::move(facts), {});
+  infer_qlinear_conv(conv);
+  const ir::Type& y = conv.outputs().at(0).type;
+  if (!y.shape) return context.set(0, y.element);
+  context.set(0, y.element, channels_moved_back(*y.shape));
+}
+
 void infer_qlinear_matmul(InferContext& context) {
   infer_matmul(context, 0, 3, output_element(context));
 }
@@ -156,6 +186,68 @@ std::span<const OpDef> quantized_ops() {
        .since_version = 1,
        .infer = infer_qlinear_elementwise,
        .kernel = qlinear_mul,
+       .facts = kElementwise},
+      {.domain = kMicrosoft,
+       .name = "DynamicQuantizeLSTM",
+       .since_version = 1,
+       .infer = infer_dynamic_quantize_lstm,
+       .kernel = dynamic_quantize_lstm,
+       .shape_inputs = 1u << 4,
+       .macs = dynamic_quantize_lstm_macs},
+      {.domain = kMicrosoft,
+       .name = "GatherBlockQuantized",
+       .since_version = 1,
+       .infer = infer_gather_block_quantized,
+       .kernel = gather_block_quantized},
+      {.domain = kMicrosoft,
+       .name = "MatMulNBits",
+       .since_version = 1,
+       .infer = infer_matmul_nbits,
+       .kernel = matmul_nbits,
+       .macs = product_macs},
+      {.domain = kMicrosoft,
+       .name = "QLinearAveragePool",
+       .since_version = 1,
+       .infer = infer_qlinear_average_pool,
+       .kernel = qlinear_average_pool},
+      {.domain = kMicrosoft,
+       .name = "QLinearConcat",
+       .since_version = 1,
+       .infer = infer_qlinear_concat,
+       .kernel = qlinear_concat},
+      {.domain = kMicrosoft,
+       .name = "QLinearConv",
+       .since_version = 1,
+       .infer = infer_contrib_qlinear_conv,
+       .kernel = contrib_qlinear_conv,
+       .macs = conv_macs},
+      {.domain = kMicrosoft,
+       .name = "QLinearGlobalAveragePool",
+       .since_version = 1,
+       .infer = infer_qlinear_global_average_pool,
+       .kernel = qlinear_global_average_pool},
+      {.domain = kMicrosoft,
+       .name = "QLinearLeakyRelu",
+       .since_version = 1,
+       .infer = infer_qlinear_same,
+       .kernel = qlinear_leaky_relu,
+       .facts = kElementwise},
+      {.domain = kMicrosoft,
+       .name = "QLinearSigmoid",
+       .since_version = 1,
+       .infer = infer_qlinear_same,
+       .kernel = qlinear_sigmoid,
+       .facts = kElementwise},
+      {.domain = kMicrosoft,
+       .name = "QLinearSoftmax",
+       .since_version = 1,
+       .infer = infer_qlinear_same,
+       .kernel = qlinear_softmax},
+      {.domain = kMicrosoft,
+       .name = "QLinearWhere",
+       .since_version = 1,
+       .infer = infer_qlinear_where,
+       .kernel = qlinear_where,
        .facts = kElementwise},
   };
   return kRows;

@@ -43,8 +43,9 @@ struct CellRow {
   std::array<std::string_view, 3> activations;  // defaults; empty: fewer
 };
 
-constexpr std::array<CellRow, 3> kCells = {{
+constexpr std::array<CellRow, 4> kCells = {{
     {"LSTM", 4, {"sigmoid", "tanh", "tanh"}},
+    {"DynamicQuantizeLSTM", 4, {"sigmoid", "tanh", "tanh"}},
     {"GRU", 3, {"sigmoid", "tanh", ""}},
     {"RNN", 1, {"tanh", "", ""}},
 }};

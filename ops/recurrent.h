@@ -52,7 +52,8 @@ struct RecurrentDims {
   int64_t hidden = 0;
 };
 
-// Throws kBadInput for attributes out of range. The operator must be LSTM, GRU or RNN.
+// Throws kBadInput for attributes out of range. The operator must be LSTM, GRU, RNN or
+// DynamicQuantizeLSTM.
 RecurrentSpec recurrent_spec(const ir::Node& node);
 // Checks X, W [directions, gates*hidden, input], R [directions, gates*hidden, hidden], B
 // [directions, 2*gates*hidden], sequence_lens [batch] with entries in [0, steps], initial_h and

@@ -13,6 +13,7 @@ double activated(const RecurrentSpec& spec, const RecurrentActivation& f, double
 // out [count] += h R^T restricted to the gate columns [first, first + count).
 void add_recurrent(const CellWeights& w, const std::vector<double>& h, int64_t first, int64_t count,
                    double* out) {
+  if (w.recurrent == nullptr) return;
   const int64_t columns = w.gates * w.hidden;
   for (int64_t k = 0; k < w.hidden; ++k) {
     const double factor = h[static_cast<size_t>(k)];

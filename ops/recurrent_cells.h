@@ -11,7 +11,8 @@ namespace fettle::ops {
 struct CellWeights {
   int64_t hidden = 0;
   int64_t gates = 0;
-  const double* recurrent = nullptr;       // R transposed: [hidden, gates * hidden]
+  // R transposed: [hidden, gates * hidden]; null when a step's input holds h R^T already (LSTM).
+  const double* recurrent = nullptr;
   const double* input_bias = nullptr;      // Wb, or null
   const double* recurrent_bias = nullptr;  // Rb, or null
   const double* peepholes = nullptr;       // P [3 * hidden] in the order i, o, f, or null
