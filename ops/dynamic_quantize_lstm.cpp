@@ -41,10 +41,11 @@ void check_operand(const KernelContext& context, size_t operand, const ir::Dims&
        ir::to_string(dims), ir::data_type_name(tensor->type()), ir::to_string(tensor->dims()));
 }
 
-// The operator has no attribute layout.
+// The operator has no attribute layout, and ONNX Runtime does not clip the argument of h.
 RecurrentSpec lstm_spec(const ir::Node& node) {
   RecurrentSpec spec = recurrent_spec(node);
   spec.batch_first = false;
+  spec.clip_cell = false;
   return spec;
 }
 

@@ -70,7 +70,7 @@ Parameters parameters_of(KernelContext& context, DataType zero_type) {
   return p;
 }
 
-// x / scale as QuantizeLinear's `precision` rounds it.
+// x / scale in the arithmetic of `precision`.
 float quotient(double x, double scale, DataType precision) {
   if (precision == DataType::kFloat16) {
     return ir::Float16(static_cast<float>(narrow<ir::Float16>(x)) /
@@ -122,7 +122,8 @@ DataType quantized_type(const ir::Node& node, const ir::Tensor* zero) {
   return zero->type();
 }
 
-void quantize_linear(KernelContext& context) {
+// Divides in the arithmetic of `precision`.
+void quantize_in(KernelContext& context, DataType precision) {
   const ir::Tensor& x = context.input(0);
   const DataType type = quantized_type(context.node(), context.optional(2));
   if (!is_quantized(type)) {
@@ -133,7 +134,6 @@ void quantize_linear(KernelContext& context) {
          ir::data_type_name(x.type()));
   }
   const Parameters p = parameters_of(context, type);
-  const DataType precision = type_attribute(context.node(), "precision", context.input(1).type());
   const Encoder encode{type, context.node().attr_int("saturate", 1) != 0,
                        is_quantized_integer(type) ? quant_range(type) : QuantRange{}};
   if (ir::is_sub_byte(type)) {
@@ -148,6 +148,15 @@ void quantize_linear(KernelContext& context) {
   } else {
     quantize_as(x, p, encode, precision, reinterpret_cast<uint16_t*>(y.mutable_bytes()));
   }
+}
+
+void quantize_linear(KernelContext& context) {
+  quantize_in(context, type_attribute(context.node(), "precision", context.input(1).type()));
+}
+
+// ONNX Runtime's own operator divides float16 in float32.
+void contrib_quantize_linear(KernelContext& context) {
+  quantize_in(context, DataType::kFloat);
 }
 
 void dequantize_linear(KernelContext& context) {
@@ -232,7 +241,7 @@ std::span<const OpDef> quantization_ops() {
        .name = "QuantizeLinear",
        .since_version = 1,
        .infer = infer_quantize,
-       .kernel = quantize_linear,
+       .kernel = contrib_quantize_linear,
        .facts = kQuantization},
       {.domain = "com.microsoft",
        .name = "DequantizeLinear",

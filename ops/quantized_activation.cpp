@@ -34,7 +34,7 @@ AxisView softmax_lines(const ir::Node& node, const ir::Dims& dims) {
   }
   const bool single = node.attr_int("opset", 0) >= kSingleAxisOpset;
   const int64_t axis =
-      normalized_axis(node.attr_int("axis", single ? -1 : 1), static_cast<int64_t>(dims.size()));
+      normalized_axis(node.attr_int("axis", -1), static_cast<int64_t>(dims.size()));
   if (single) return view_along(dims, axis);
   const auto at = dims.begin() + axis;
   return {ir::element_count(ir::Dims(dims.begin(), at)),

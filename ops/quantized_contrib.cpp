@@ -5,6 +5,7 @@
 #include "ops/quantized_product.h"
 #include "ops/real_elements.h"
 #include "ops/requantize.h"
+#include "ops/scratch.h"
 
 namespace fettle::ops {
 namespace {
@@ -19,8 +20,9 @@ int32_t one_zero(const KernelContext& context, size_t operand, DataType type) {
   return zero_points(context.optional(operand), type, 1, "zero point").at(0);
 }
 
-// C = requantized f(a - a_zero, b - b_zero) of operands (A, scale, zero, B, scale, zero, C's scale,
-// C's zero).
+// C = saturate(round_half_even(f(a - a_zero, b - b_zero) + c_zero)) of operands (A, scale, zero, B,
+// scale, zero, C's scale, C's zero). The zero point is added before rounding, as ONNX Runtime does:
+// an odd one turns ties the other way.
 template <typename F>
 void qlinear_elementwise(KernelContext& context, F f) {
   const ir::Tensor& a = context.input(0);
@@ -28,7 +30,7 @@ void qlinear_elementwise(KernelContext& context, F f) {
   const DataType type = a.type();
   const int32_t a_zero = one_zero(context, 2, type);
   const int32_t b_zero = one_zero(context, 5, type);
-  const int32_t c_zero = one_zero(context, 7, type);
+  const float shift = static_cast<float>(one_zero(context, 7, type));
   if (b.type() != type) {
     fail(ErrorCode::kBadInput, "expected operands of one type, found {} and {}",
          ir::data_type_name(type), ir::data_type_name(b.type()));
@@ -40,29 +42,32 @@ void qlinear_elementwise(KernelContext& context, F f) {
     broadcast_binary(
         dims, a.dims(), a.data<T>().data(), b.dims(), b.data<T>().data(),
         c.mutable_data<T>().data(), [&](T x, T y) {
-          return static_cast<T>(round_and_saturate(f(x - a_zero, y - b_zero), c_zero, range));
+          return static_cast<T>(round_and_saturate(f(x - a_zero, y - b_zero) + shift, 0, range));
         });
   });
 }
 
-// Bias of a float product: a vector over its columns, or null.
-const float* column_bias(const KernelContext& context, size_t operand, int64_t columns) {
+// Bias of a product in elements of `type`: one per column; empty when omitted.
+std::vector<float> column_bias(const KernelContext& context, size_t operand, int64_t columns,
+                               DataType type) {
   const ir::Tensor* bias = context.optional(operand);
-  if (bias == nullptr) return nullptr;
-  if (bias->dims() != ir::Dims{columns}) {
-    fail(ErrorCode::kBadInput, "bias: expected shape [{}], found {}", columns,
-         ir::to_string(bias->dims()));
+  if (bias == nullptr) return {};
+  if (bias->dims() != ir::Dims{columns} || bias->type() != type) {
+    fail(ErrorCode::kBadInput, "bias: expected {} [{}], found {} {}", ir::data_type_name(type),
+         columns, ir::data_type_name(bias->type()), ir::to_string(bias->dims()));
   }
-  return bias->data<float>().data();
+  return scales(*bias, columns, "bias");
 }
 
-// Output 0 = (a - a_zero)(b - b_zero) * (a_scale * b_scale) + bias.
-void float_product(KernelContext& context, const ir::Tensor& a, float a_scale, int32_t a_zero,
-                   const ir::Tensor& b, const std::vector<float>& b_scale, const ZeroPoints& b_zero,
-                   size_t bias_operand) {
+// Output 0 of `type` = (a - a_zero)(b - b_zero) * (a_scale * b_scale) + bias, in float32.
+void float_product(KernelContext& context, DataType type, const ir::Tensor& a, float a_scale,
+                   int32_t a_zero, const ir::Tensor& b, const std::vector<float>& b_scale,
+                   const ZeroPoints& b_zero, size_t bias_operand) {
   const MatMulShape s(a.dims(), b.dims());
-  float* out = context.output(0, DataType::kFloat, s.output).mutable_data<float>().data();
-  const float* bias = column_bias(context, bias_operand, s.n);
+  ir::Tensor& y = context.output(0, type, s.output);
+  const std::vector<float> bias = column_bias(context, bias_operand, s.n, type);
+  std::vector<double> results = scratch<double>(s.n);
+  int64_t next = 0;
   quantized_matmul(
       a, {a_zero}, b, b_zero, s, [&](int64_t i, int64_t, std::span<const double> sums) {
         const int64_t matrix = s.b_matrix[static_cast<size_t>(i)];
@@ -70,8 +75,11 @@ void float_product(KernelContext& context, const ir::Tensor& a, float a_scale, i
           const auto line = static_cast<size_t>(matrix * s.n + c);
           const float factor = a_scale * b_scale[line % b_scale.size()];
           const auto sum = static_cast<float>(wrapped_int32(sums[static_cast<size_t>(c)]));
-          *out++ = sum * factor + (bias != nullptr ? bias[c] : 0.0f);
+          const auto column = static_cast<size_t>(c);
+          results[column] = sum * factor + (bias.empty() ? 0.0f : bias[column]);
         }
+        store_doubles(results.data(), s.n, y, next);
+        next += s.n;
       });
 }
 
@@ -178,7 +186,7 @@ void qgemm(KernelContext& context) {
 }
 
 void infer_matmul_integer_to_float(InferContext& context) {
-  infer_matmul(context, 0, 1, DataType::kFloat);
+  infer_matmul(context, 0, 1, context.element(2));
 }
 
 void matmul_integer_to_float(KernelContext& context) {
@@ -187,7 +195,12 @@ void matmul_integer_to_float(KernelContext& context) {
   const auto b_scale = line_scales(context.input(3), b.dims(), MatrixLines::kColumns, "b_scale");
   const auto b_zero =
       line_zero_points(context.optional(5), b, MatrixLines::kColumns, "b_zero_point");
-  float_product(context, a, one_scale(context, 2), one_zero(context, 4, a.type()), b, b_scale,
+  const DataType type = context.input(2).type();
+  if (type != DataType::kFloat && type != DataType::kFloat16) {
+    fail(ErrorCode::kBadInput, "a_scale: expected float32 or float16, found {}",
+         ir::data_type_name(type));
+  }
+  float_product(context, type, a, one_scale(context, 2), one_zero(context, 4, a.type()), b, b_scale,
                 b_zero, 6);
 }
 
@@ -204,7 +217,7 @@ void dynamic_quantize_matmul(KernelContext& context) {
   const auto b_scale = line_scales(context.input(2), b.dims(), MatrixLines::kColumns, "b_scale");
   const auto b_zero =
       line_zero_points(context.optional(3), b, MatrixLines::kColumns, "b_zero_point");
-  float_product(context, codes, q.scale, q.zero_point, b, b_scale, b_zero, 4);
+  float_product(context, DataType::kFloat, codes, q.scale, q.zero_point, b, b_scale, b_zero, 4);
 }
 
 }  // namespace fettle::ops

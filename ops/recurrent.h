@@ -37,7 +37,8 @@ struct RecurrentSpec {
   bool batch_first = false;  // layout = 1
   bool linear_before_reset = false;
   bool input_forget = false;
-  double clip = 0;  // 0: no clipping
+  double clip = 0;        // 0: no clipping
+  bool clip_cell = true;  // clip LSTM's cell state in front of h too
   // Functions per direction, in the specification's order: f, g, h (LSTM), f, g (GRU), f (RNN).
   std::vector<std::vector<RecurrentActivation>> activations;
 

@@ -57,7 +57,8 @@ void lstm_step(const RecurrentSpec& spec, const std::vector<RecurrentActivation>
     const double c = activated(spec, activations[1], gate[3 * n + j]);
     cell = f * cell + i * c;
     const double o = activated(spec, activations[0], gate[n + j] + peep(1));
-    state.hidden[static_cast<size_t>(j)] = o * activated(spec, activations[2], cell);
+    state.hidden[static_cast<size_t>(j)] =
+        o * (spec.clip_cell ? activated(spec, activations[2], cell) : activations[2](cell));
   }
 }
 
