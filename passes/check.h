@@ -1,24 +1,13 @@
-// Numerical comparison of two states of a model, on given or generated inputs.
+// Numerical comparison of two states of a model.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "interp/executor.h"
+#include "interp/random_inputs.h"
 #include "passes/pass.h"
 
 namespace fettle::passes {
-
-// Inputs that fit the declared types: normally distributed, of mixed magnitudes, zeros, negative.
-// Unknown extents are `extent` and twice that, by turns, the same for equal symbols; of axis 0 they
-// are 1 and 2. Integers are 0 and 1. Deterministic in `seed`.
-// Throws kUnsupported for inputs that are not tensors or whose rank is unknown.
-std::vector<interp::Feeds> generate_inputs(const ir::Model& model, uint64_t seed, int64_t extent = 1);
-// Those of generated inputs on which the model runs, for the first of several extents for which
-// there are any; all that were tried last when there are none.
-std::vector<interp::Feeds> usable_inputs(const ir::Model& model, uint64_t seed,
-                                         const interp::ExecutorOptions& options);
 
 // Largest difference that counts as equal, relative to the largest finite magnitude of the tensor:
 // 0 for kExact (bits, but for the kind of NaN), 1e-4 or 8 `epsilon` for kRounding, whichever is larger,

@@ -57,7 +57,7 @@ class Checker {
   Checker(const ir::Model& model, const PipelineOptions& options) : options_(options) {
     if (!options.check_each) return;
     inputs_ = options.check_inputs.empty()
-                  ? usable_inputs(model, options.seed, options.check_executor)
+                  ? interp::usable_inputs(model, options.seed, options.check_executor)
                   : options.check_inputs;
     last_ = run_all(model, inputs_, options.check_executor);
     const bool any = std::any_of(last_->errors.begin(), last_->errors.end(),

@@ -11,6 +11,7 @@
 
 #include "calib/dataset.h"
 #include "ir/buffer.h"
+#include "interp/random_inputs.h"
 #include "ir/error.h"
 #include "ir/io.h"
 #include "report/evaluation.h"
@@ -172,7 +173,7 @@ int bench_worker(const std::vector<std::string>& arguments) {
     const ir::Model model = ir::read_model(path);
     interp::Feeds feeds;
     if (arguments[2].empty()) {
-      feeds = random_feeds(model, std::stoull(arguments[4]));
+      feeds = interp::usable_input(model, std::stoull(arguments[4]), {});
     } else {
       feeds = calib::open_dataset(arguments[2], model)->read(0);
     }

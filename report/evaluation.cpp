@@ -4,7 +4,6 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <random>
 
 #include "ir/error.h"
 #include "ir/float16.h"
@@ -152,60 +151,6 @@ const OutputComparison* Comparer::mismatched() const {
     if (o.mismatched_special > 0) return &o;
   }
   return nullptr;
-}
-
-namespace {
-
-// Uniform in [0, 1) from the generator's bits alone, so that it is the same everywhere.
-double uniform(std::mt19937_64& generator) {
-  return static_cast<double>(generator() >> 11) * 0x1.0p-53;
-}
-
-ir::Tensor random_tensor(ir::DataType type, const ir::Dims& dims, std::mt19937_64& generator) {
-  ir::Tensor t(type, dims);
-  const auto fill = [&](auto span, auto make) {
-    for (auto& x : span) x = make();
-  };
-  const auto real = [&] { return static_cast<float>(uniform(generator) * 2 - 1); };
-  switch (type) {
-    case ir::DataType::kFloat: fill(t.mutable_data<float>(), real); return t;
-    case ir::DataType::kDouble: fill(t.mutable_data<double>(), real); return t;
-    case ir::DataType::kFloat16:
-      fill(t.mutable_data<ir::Float16>(), [&] { return ir::Float16(real()); });
-      return t;
-    case ir::DataType::kBfloat16:
-      fill(t.mutable_data<ir::Bfloat16>(), [&] { return ir::Bfloat16(real()); });
-      return t;
-    case ir::DataType::kString: return t;
-    default: break;
-  }
-  // Integers and bool: 0 or 1, which is a valid index almost everywhere.
-  std::byte* bytes = t.mutable_bytes();
-  const size_t width = t.size() > 0 ? t.byte_size() / static_cast<size_t>(t.size()) : 0;
-  for (size_t i = 0; i < t.byte_size(); ++i) bytes[i] = std::byte{0};
-  for (int64_t i = 0; i < t.size() && width > 0; ++i) {
-    bytes[static_cast<size_t>(i) * width] = static_cast<std::byte>(generator() & 1);
-  }
-  return t;
-}
-
-}  // namespace
-
-interp::Feeds random_feeds(const ir::Model& model, uint64_t seed) {
-  std::mt19937_64 generator(seed);
-  interp::Feeds feeds;
-  for (const ir::Value* input : model.graph->inputs()) {
-    if (input->has_initializer()) continue;
-    if (!input->type.is_tensor() || !input->type.shape) {
-      fail(ErrorCode::kUnsupported,
-           "input '{}' is {}: random values cannot be made for it; give --data",
-           input->name(), ir::to_string(input->type));
-    }
-    ir::Dims dims;
-    for (const ir::Dim& d : *input->type.shape) dims.push_back(d.known() ? d.value : 1);
-    feeds[input->name()] = random_tensor(input->type.element, dims, generator);
-  }
-  return feeds;
 }
 
 }  // namespace fettle::report

@@ -101,8 +101,4 @@ class Comparer {
   int64_t runs_ = 0;
 };
 
-// Deterministic inputs for a model without data: floats in [-1, 1), small non-negative integers,
-// symbolic dimensions 1. Throws kUnsupported for inputs of unknown rank or non-tensor type.
-interp::Feeds random_feeds(const ir::Model& model, uint64_t seed);
-
 }  // namespace fettle::report

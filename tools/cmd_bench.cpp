@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "interp/random_inputs.h"
 #include "ir/error.h"
 #include "report/onnxruntime.h"
 #include "tools/steps.h"
@@ -29,7 +30,7 @@ int bench(const Options& options, const Common& common) {
   for (const std::string& path : options.models) {
     const ir::Model model = load_model(path);  // a bad file is the user's error, not a bench result
     if (options.data.empty()) {
-      report::random_feeds(model, common.seed);
+      interp::generate_inputs(model, common.seed);  // throws for inputs that cannot be made up
     } else {
       open_data(options.data, model);
     }

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 
+#include "interp/random_inputs.h"
 #include "ir/error.h"
 #include "tools/steps.h"
 
@@ -159,7 +160,8 @@ int compare(const Options& options, const Common& common) {
   if (options.data.empty()) {
     const int64_t runs = options.samples > 0 ? options.samples : 4;
     for (int64_t i = 0; i < runs; ++i) {
-      comparison.add(report::random_feeds(reference, common.seed + static_cast<uint64_t>(i)), 1);
+      const uint64_t seed = common.seed + static_cast<uint64_t>(i);
+      comparison.add(interp::usable_input(reference, seed, common.executor()), 1);
     }
   } else {
     ProgressBar bar("comparing", common);

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "calib/write_arrays.h"
+#include "interp/random_inputs.h"
 #include "ir/error.h"
 #include "tools/steps.h"
 
@@ -28,7 +29,8 @@ int run(const Options& options, const Common& common) {
     interp::Executor executor(model, common.executor());
     samples = options.samples > 0 ? options.samples : 1;
     for (int64_t i = 0; i < samples; ++i) {
-      store.append(executor.run(report::random_feeds(model, common.seed + static_cast<uint64_t>(i))));
+      const uint64_t seed = common.seed + static_cast<uint64_t>(i);
+      store.append(executor.run(interp::usable_input(model, seed, common.executor())));
     }
   } else {
     const auto data = open_data(options.data, model);

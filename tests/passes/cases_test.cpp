@@ -107,7 +107,7 @@ TEST_P(PassCase, KeepsTheOutputs) {
                                  [](const auto& p) { return p.name == GetParam().pass; });
   ASSERT_NE(pass, all.end()) << "a folder must be named after a pass";
   const interp::ExecutorOptions reference{.exact = true};
-  const auto inputs = passes::generate_inputs(before, 1);
+  const auto inputs = interp::generate_inputs(before, 1);
   const auto was = passes::run_all(before, inputs, reference);
   const auto is = passes::run_all(after, inputs, reference);
   EXPECT_TRUE(std::any_of(was.errors.begin(), was.errors.end(),

@@ -55,7 +55,7 @@ std::vector<interp::Feeds> inputs_for(const std::string& name, const ir::Model& 
     for (int32_t& v : ids.mutable_data<int32_t>()) v = ++i % 2;
     return {{{model.graph->inputs()[0]->name(), ids}}};
   }
-  auto inputs = passes::usable_inputs(model, 7, {});
+  auto inputs = interp::usable_inputs(model, 7, {});
   inputs.resize(std::min<size_t>(inputs.size(), 2));
   return inputs;
 }
@@ -109,7 +109,7 @@ TEST_P(SimplifiedPair, AgreesWithTheOtherTool) {
   const auto report = passes::run_pipeline(ours, options);
   std::printf("%-32s ours %ld nodes, theirs %zu\n", GetParam().c_str(),
               static_cast<long>(report.nodes_after), theirs.graph->node_count());
-  auto inputs = passes::generate_inputs(ours, 7);
+  auto inputs = interp::generate_inputs(ours, 7);
   inputs.resize(1);
   auto a = passes::run_all(ours, inputs, {}), b = passes::run_all(theirs, inputs, {});
   // The simplified file of ultraface was made without the decoding of boxes: scores agree only.

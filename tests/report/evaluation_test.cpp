@@ -21,19 +21,6 @@ TEST(OutputStore, GivesBackWhatWasAppended) {
   EXPECT_TRUE(ir::identical(store.read(0)[1], Tensor::of<int64_t>({}, {7})));
 }
 
-TEST(RandomFeeds, AreTheSameForASeedAndFollowTheDeclaration) {
-  const ir::Model model = test::parse_text_graph(
-      "g (float[N, 3] x, int64[2] ids) => (float[N, 3] y) { y = Identity(x) }");
-  const auto a = random_feeds(model, 1);
-  const auto b = random_feeds(model, 1);
-  const auto c = random_feeds(model, 2);
-  EXPECT_TRUE(ir::identical(a.at("x").tensor, b.at("x").tensor));
-  EXPECT_FALSE(ir::identical(a.at("x").tensor, c.at("x").tensor));
-  EXPECT_EQ(a.at("x").tensor.dims(), (ir::Dims{1, 3}));
-  for (const float v : a.at("x").tensor.data<float>()) EXPECT_TRUE(v >= -1 && v < 1);
-  for (const int64_t v : a.at("ids").tensor.data<int64_t>()) EXPECT_TRUE(v == 0 || v == 1);
-}
-
 TEST(ModelStats, CountsWeightsOfInitializersAndConstantNodes) {
   const ir::Model model = test::parse_text_graph(R"(
     g (float[N, 2] x) => (float[N, 2] y)
