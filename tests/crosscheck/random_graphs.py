@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Random small graphs, computed by fettle and by ONNX Runtime.
 
-    random_graphs.py BINARY [--seconds S] [--seed N] [--only I] [--keep FOLDER] [--operators A,B]
+    random_graphs.py BINARY [--seconds S] [--seed N] [--only I] [--keep FOLDER] [--operators A,B] [--refused]
 
 Graph I of seed N is always the same. Each has 1 to 5 nodes drawn from random_nodes.TABLE, with random
-types, ranks, broadcasting and attributes; a node that ONNX Runtime cannot run is left out. fettle
-must give the same shapes, types and values, with and without its accelerated kernels. Failing models
+types, ranks, broadcasting and attributes, at a random opset; a node that ONNX Runtime cannot run is
+left out. fettle must give the same shapes, types and values, with and without its accelerated kernels. Failing models
 are kept where --keep says. Prints `N passed, N failed, N skipped`; skipped are graphs that ONNX
 Runtime could not run at all.
 """
 import argparse
 import collections
+import functools
 import json
 import os
 import subprocess
@@ -28,20 +29,35 @@ except ImportError as error:
     print(f"SKIPPED: {error}")
     sys.exit(EXIT_SKIP)
 import random_nodes
+from random_draw import MICROSOFT, ML, Draw
 
-OPSETS = (20, 21, 22, 23)
+OPSETS = (*range(7, 20), *[20, 21, 22, 23, 24, 25, 26] * 2)  # 26 is the latest that ONNX Runtime 1.31 takes
+ML_OPSETS = (1, 2, 3, 4, 5)
 ort.set_default_logger_severity(4)
 # Relative to the output's largest magnitude; halves carry 11 bits and pass through several nodes.
 TOLERANCE = {"float16": 2e-2, "float32": 2e-4, "float64": 1e-6}
 
 
-def model_of(opset, nodes, inputs, constants, outputs):
+def model_of(opsets, nodes, inputs, constants, outputs):
+    """`opsets`: of ai.onnx and of ai.onnx.ml."""
     info = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
     anonymous = lambda name, a: helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), None)
     graph = helper.make_graph(nodes, "random", [info(n, a) for n, a in inputs.items()],
                               [anonymous(n, a) for n, a in outputs.items()],
                               [numpy_helper.from_array(a, n) for n, a in constants.items()])
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    return helper.make_model(graph, opset_imports=imports(opsets), ir_version=10)
+
+
+def imports(opsets):
+    return [helper.make_opsetid("", opsets[0]), helper.make_opsetid(ML, opsets[1]), helper.make_opsetid(MICROSOFT, 1)]
+
+
+def names_read(nodes):
+    """The names that nodes and their bodies read."""
+    for node in nodes:
+        yield from node.input
+        for attribute in node.attribute:
+            yield from names_read(attribute.g.node)
 
 
 def run_onnxruntime(model, feeds):
@@ -52,58 +68,94 @@ def run_onnxruntime(model, feeds):
     return session.run(None, feeds)
 
 
+@functools.cache
+def schema_of(op, opset):
+    """Of an operator of ai.onnx, or none."""
+    return onnx.defs.get_schema(op, opset, "") if onnx.defs.has(op, opset, "") else None
+
+
+def available(row, opset):
+    """Whether the opset has the operator, or it is ONNX Runtime's own."""
+    schema = schema_of(row.op, opset)
+    return bool(row.domain) or (not schema.deprecated if schema else not onnx.defs.has(row.op, ""))
+
+
 class Graph:
     """One random graph with the values that ONNX Runtime computes node by node."""
 
     def __init__(self, rng, table):
-        self.opset = int(rng.choice(OPSETS))
+        self.opsets = int(rng.choice(OPSETS)), int(rng.choice(ML_OPSETS))
         self.inputs, self.constants, self.nodes = {}, {}, []
         self.pool = {}  # name -> (array, exact)
         self.computed = {}
-        for _ in range(int(rng.integers(1, 6))):
+        self.tried, self.refused = 0, []
+        table = [row for row in table if available(row, self.opsets[0])]
+        for _ in range(int(rng.integers(1, 6)) if table else 0):
             self.grow(rng, table)
 
     def add(self, store, prefix, array):
         name = f"{prefix}{len(self.inputs) + len(self.constants)}"
-        store[name] = array
+        if store is self.inputs and array.dtype.kind == "f" and not np.isfinite(array).all():
+            # Data with NaN or infinities are refused, so these are quotients of data.
+            under = np.where(np.isfinite(array), 1, 0).astype(array.dtype)
+            over = np.where(np.isnan(array), 0, np.where(np.isinf(array), np.sign(array), array)).astype(array.dtype)
+            store[name + "n"], store[name + "d"] = over, under
+            self.nodes.append(helper.make_node("Div", [name + "n", name + "d"], [name], name=name))
+        else:
+            store[name] = array
         self.pool[name] = (array, True)
         return name
 
     def grow(self, rng, table):
         row = table[int(rng.integers(len(table)))]
-        saved = dict(self.inputs), dict(self.constants), dict(self.pool)
-        draw = random_nodes.Draw(rng, self.pool, lambda a: self.add(self.inputs, "x", np.asarray(a)),
-                                 lambda a: self.add(self.constants, "c", np.asarray(a)), exact_only=row.steps)
-        node = row.family(draw, row.op)
-        names = [f"y{len(self.nodes)}_{i}" for i in range(node.outputs)]
-        proto = helper.make_node(node.op, node.inputs, names, name=f"{node.op}_{len(self.nodes)}",
-                                 domain=node.domain, **node.attributes)
-        operands = {n: self.pool[n][0] for n in node.inputs if n}
-        fixed = {n: a for n, a in operands.items() if n in self.constants}
-        fed = {n: a for n, a in operands.items() if n not in self.constants}
+        saved = dict(self.inputs), dict(self.constants), dict(self.pool), list(self.nodes)
+        self.tried += 1
+        draw = Draw(rng, row, self.opsets[0], self.pool, lambda a: self.add(self.inputs, "x", np.asarray(a)),
+                    lambda a: self.add(self.constants, "c", np.asarray(a)), prefix=f"n{self.tried}")
         try:
-            results = run_onnxruntime(model_of(self.opset, [proto], fed, fixed, self.guess(proto, operands, names)), fed)
-        except Exception:  # ONNX Runtime has no kernel for these types, or refuses the attributes
-            self.inputs, self.constants, self.pool = saved
+            node = row.family(draw, row.op)
+            protos, names = self.protos(draw, node)
+            operands = {n: self.pool[n][0] for n in sorted(set(names_read(protos))) if n in self.pool}
+            fixed = {n: a for n, a in operands.items() if n in self.constants}
+            fed = {n: a for n, a in operands.items() if n not in self.constants}
+            types = {n: np.zeros(0, t) for n, t in zip(names, node.types)} if node.types else self.guess(protos, operands, names)
+            results = run_onnxruntime(model_of(self.opsets, protos, fed, fixed, {n: types[n] for n in names if n}), fed)
+        except Exception as error:  # ONNX Runtime has no kernel for these types, or refuses the attributes
+            self.refused.append(f"{row.op}, opset {self.opsets[0]}: {type(error).__name__}: {str(error)[:300]}")
+            self.inputs, self.constants, self.pool, self.nodes = saved
             return
         exact = row.exact and all(self.pool[n][1] for n in operands)
-        for name, array in zip(names, results):
+        for name, array in zip([n for n in names if n], results):
             array = np.asarray(array)
             usable = exact and (array.dtype.kind != "f" or bool(np.all(np.abs(array) < 1024)))
             self.pool[name] = (array, usable)
             self.computed[name] = array
-        self.nodes.append(proto)
+        self.nodes += protos
 
-    def guess(self, proto, operands, names):
+    def protos(self, draw, node):
+        """The node after those it needs before it, and the names of its outputs."""
+        names = [f"y{self.tried}_{i}" for i in range(node.outputs)]
+        if node.types:
+            names = [n if t is not None else "" for n, t in zip(names, node.types)]
+        inputs = list(node.inputs)
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        schema = schema_of(node.op, self.opsets[0]) if node.domain == "" else None
+        known = schema.attributes if schema else node.attributes
+        attributes = {k: v for k, v in node.attributes.items() if k in known}
+        proto = helper.make_node(node.op, inputs, names, name=f"{node.op}_{self.tried}", domain=node.domain, **attributes)
+        return draw.before + [proto], names
+
+    def guess(self, protos, operands, names):
         """Output types by ONNX's own inference, which a model must declare before it can run."""
         probe = helper.make_model(helper.make_graph(
-            [proto], "probe", [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
-                               for n, a in operands.items()],
-            [helper.make_empty_tensor_value_info(n) for n in names]), opset_imports=[helper.make_opsetid("", self.opset)],
-            ir_version=9)
+            protos, "probe", [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+                              for n, a in operands.items()],
+            [helper.make_empty_tensor_value_info(n) for n in names]), opset_imports=imports(self.opsets), ir_version=10)
         inferred = onnx.shape_inference.infer_shapes(probe)
         types = {o.name: o.type.tensor_type.elem_type for o in inferred.graph.output}
-        return {n: np.zeros(0, helper.tensor_dtype_to_np_dtype(types[n])) for n in names}
+        first = next(iter(operands.values()), np.zeros(0, np.float32)).dtype  # where ONNX does not know
+        return {n: np.zeros(0, helper.tensor_dtype_to_np_dtype(types[n]) if types[n] else first) for n in names}
 
 
 def difference(ours, theirs):
@@ -124,9 +176,12 @@ def difference(ours, theirs):
         return "other non-finite elements"
     if not finite.any():
         return None
-    error = float(np.max(np.abs(a[finite] - b[finite])))
-    scale = max(1.0, float(np.max(np.abs(b[finite]))))
-    return f"max error {error:.3g} at scale {scale:.3g}" if error > TOLERANCE[theirs.dtype.name] * scale else None
+    a, b = a[finite], b[finite]
+    ordinary = np.abs(b[np.abs(b) < 1e9])  # huge elements beside them must not hide their errors
+    scale = np.maximum(np.abs(b), max(1.0, float(np.max(ordinary, initial=0))))
+    error = np.abs(a - b) / scale
+    worst = int(np.argmax(error))
+    return f"max error {error[worst] * scale[worst]:.3g} at scale {scale[worst]:.3g}" if error[worst] > TOLERANCE[theirs.dtype.name] else None
 
 
 def run_fettle(binary, path, feeds, exact, folder):
@@ -142,7 +197,7 @@ def run_fettle(binary, path, feeds, exact, folder):
 
 def check(binary, graph, folder):
     """What fettle does wrong, or nothing."""
-    model = model_of(graph.opset, graph.nodes, graph.inputs, graph.constants, graph.computed)
+    model = model_of(graph.opsets, graph.nodes, graph.inputs, graph.constants, graph.computed)
     path = os.path.join(folder, "model.onnx")
     onnx.save(model, path)
     theirs = dict(zip(graph.computed, run_onnxruntime(model, graph.inputs)))
@@ -170,23 +225,26 @@ def main():
     parser.add_argument("--only", type=int)
     parser.add_argument("--keep")
     parser.add_argument("--operators")
+    parser.add_argument("--refused", action="store_true", help="print why ONNX Runtime left nodes out")
     arguments = parser.parse_args()
     known = json.loads(subprocess.run([arguments.binary, "operators", "--json"], capture_output=True, text=True, check=True).stdout)
     known = {(o["domain"], o["operator"]) for o in known}
-    table = [r for r in random_nodes.TABLE if ("ai.onnx", r.op) in known]
+    table = [r for r in random_nodes.TABLE if (r.domain or "ai.onnx", r.op) in known]
     missing = sorted({r.op for r in random_nodes.TABLE} - {r.op for r in table})
     if arguments.operators:
         table = [r for r in table if r.op in arguments.operators.split(",")]
-    print(f"{len(table)} operators" + (f"; fettle lacks {', '.join(missing)}" if missing else ""))
+    print(f"{len({(r.domain, r.op) for r in table})} operators" + (f"; fettle lacks {', '.join(missing)}" if missing else ""))
     passed, skipped, failures, drawn = 0, 0, [], collections.Counter()
     start, index = time.monotonic(), arguments.only or 0
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() - start < arguments.seconds:
             graph = Graph(np.random.default_rng([arguments.seed, index]), table)
+            for reason in graph.refused if arguments.refused else []:
+                print(f"graph {index}: {reason}")
             if not graph.nodes:
                 skipped += 1
             else:
-                drawn.update(n.op_type for n in graph.nodes)
+                drawn.update((n.domain, n.op_type) for n in graph.nodes)
                 wrong = check(arguments.binary, graph, folder)
                 passed += wrong is None
                 if wrong:
@@ -200,7 +258,7 @@ def main():
             index += 1
             if arguments.only is not None:
                 break
-    never = sorted(r.op for r in table if drawn[r.op] == 0)
+    never = sorted({f"{r.domain}.{r.op}".lstrip(".") for r in table if not drawn[r.domain, r.op]})
     print(f"seed {arguments.seed}, graphs 0 to {index - 1}, {sum(drawn.values())} nodes" + (f"; never drawn or never runnable: {', '.join(never)}" if never else ""))
     print(f"{passed} passed, {len(failures)} failed, {skipped} skipped")
     return 1 if failures else 0
