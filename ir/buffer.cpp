@@ -29,7 +29,11 @@ size_t default_limit() {
   return static_cast<size_t>(pages) / 4 * 3 * static_cast<size_t>(page);
 }
 
-std::atomic<size_t> g_limit{default_limit()};
+// Made on first use: objects with static storage may hold tensors.
+std::atomic<size_t>& limit_value() {
+  static std::atomic<size_t> value{default_limit()};
+  return value;
+}
 std::atomic<size_t> g_in_use{0};
 std::atomic<size_t> g_peak{0};
 
@@ -62,7 +66,7 @@ bool write_all(int fd, const void* bytes, size_t size) {
 }  // namespace
 
 void require_memory(size_t bytes) {
-  const size_t limit = g_limit.load();
+  const size_t limit = limit_value().load();
   const size_t used = g_in_use.load();
   if (bytes > limit || used > limit - bytes) {
     fail(ErrorCode::kLimit,
@@ -161,8 +165,8 @@ void Buffer::release_pages() const {
   if (origin_ == Origin::kFile) madvise(mapping_, mapping_size_, MADV_DONTNEED);
 }
 
-void set_memory_limit(size_t bytes) { g_limit.store(bytes); }
-size_t memory_limit() { return g_limit.load(); }
+void set_memory_limit(size_t bytes) { limit_value().store(bytes); }
+size_t memory_limit() { return limit_value().load(); }
 size_t memory_in_use() { return g_in_use.load(); }
 size_t memory_peak() { return g_peak.load(); }
 void reset_memory_peak() { g_peak.store(g_in_use.load()); }
