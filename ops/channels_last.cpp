@@ -7,6 +7,10 @@ namespace {
 
 // [N, rows, columns] transposed to [N, columns, rows], under the dimensions `dims`.
 ir::Tensor transposed(const ir::Tensor& tensor, int64_t rows, int64_t columns, ir::Dims dims) {
+  if (ir::is_sub_byte(tensor.type())) {
+    fail(ErrorCode::kBadInput, "expected elements of whole bytes, found {}",
+         ir::data_type_name(tensor.type()));
+  }
   ir::Tensor out(tensor.type(), std::move(dims));
   if (out.size() == 0) return out;
   const int64_t size = rows * columns;

@@ -30,7 +30,7 @@ std::vector<Dimension> channels_moved_back(std::vector<Dimension> dims) {
   return dims;
 }
 
-// The tensor in the other layout. No sub-byte types.
+// The tensor in the other layout. Throws kBadInput for elements of less than a byte too.
 ir::Tensor channels_moved_forward(const ir::Tensor& tensor);
 ir::Tensor channels_moved_back(const ir::Tensor& tensor);
 

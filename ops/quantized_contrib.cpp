@@ -204,6 +204,10 @@ void matmul_integer_to_float(KernelContext& context) {
                 b_zero, 6);
 }
 
+void infer_dynamic_quantize_matmul(InferContext& context) {
+  infer_matmul(context, 0, 1, DataType::kFloat);
+}
+
 void dynamic_quantize_matmul(KernelContext& context) {
   const ir::Tensor& a = context.input(0);
   const ir::Tensor& b = context.input(1);

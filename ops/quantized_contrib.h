@@ -15,10 +15,12 @@ void qlinear_mul(KernelContext& context);
 void infer_qgemm(InferContext& context);
 void qgemm(KernelContext& context);
 
-// Y = (A - a_zero)(B - b_zero) * (a_scale * b_scale) + bias in float32.
+// Y = (A - a_zero)(B - b_zero) * (a_scale * b_scale) + bias, computed in float32; Y has the type of
+// a_scale.
 void infer_matmul_integer_to_float(InferContext& context);
 void matmul_integer_to_float(KernelContext& context);
-// The same with A quantized as DynamicQuantizeLinear does.
+// The same in float32 with A quantized as DynamicQuantizeLinear does.
+void infer_dynamic_quantize_matmul(InferContext& context);
 void dynamic_quantize_matmul(KernelContext& context);
 
 // Y = quantized f(X), element by element.

@@ -160,7 +160,7 @@ std::span<const OpDef> quantized_ops() {
       {.domain = kMicrosoft,
        .name = "DynamicQuantizeMatMul",
        .since_version = 1,
-       .infer = infer_matmul_integer_to_float,
+       .infer = infer_dynamic_quantize_matmul,
        .kernel = dynamic_quantize_matmul,
        .macs = product_macs},
       {.domain = kMicrosoft,

@@ -108,6 +108,8 @@ def average_pool(d):
     attributes |= d.optional(strides=[d.int(1, 3) for _ in range(rank)], count_include_pad=1, ceil_mode=1)
     if d.chance(0.3):
         attributes["auto_pad"] = d.pick("SAME_UPPER", "SAME_LOWER", "VALID")
+        # Of windows apart ONNX Runtime makes negative pads.
+        attributes["strides"] = [d.int(1, k) for k in kernel]
     elif d.chance():
         attributes["pads"] = [d.int(0, k - 1) for k in kernel + kernel]
     x = image(d, dtype, d.int(1, 4), [d.int(3, 7) for _ in range(rank)], last)
@@ -119,6 +121,8 @@ def global_average_pool(d):
     dtype, last = d.pick(*BYTES), d.chance()
     x = image(d, dtype, d.int(1, 20), [d.int(1, 7) for _ in range(d.int(1, 3))], last)
     inputs = [x] + parameters(d, dtype, optional=False) + parameters(d, dtype, optional=False)
+    limit = inputs[1].reshape(inputs[3].shape) / FLOAT(200)  # of ONNX Runtime, for the ratio of scales
+    inputs[3] = np.asarray(np.maximum(inputs[3], limit))
     return fixed(d, Node(inputs, [dtype], {"channels_last": int(last)}), {0})
 
 

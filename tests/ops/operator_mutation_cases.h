@@ -1,4 +1,5 @@
-// Valid nodes of losses, signals, geometry, strings and ai.onnx.ml, to be broken by tests.
+// Valid nodes of losses, signals, geometry, strings, ai.onnx.ml and quantized operators, to be broken
+// by tests.
 #pragma once
 
 #include <functional>
@@ -18,5 +19,7 @@ struct MutationCase {
 
 std::vector<MutationCase> default_domain_cases();
 std::vector<MutationCase> ml_domain_cases();
+// Quantized operators of com.microsoft.
+std::vector<MutationCase> quantized_contrib_cases();
 
 }  // namespace fettle::test

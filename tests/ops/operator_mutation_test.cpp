@@ -1,5 +1,6 @@
-// Valid nodes of losses, signals, geometry, strings and ai.onnx.ml with something broken: each
-// either works or throws Error, never more, and a rule never contradicts its kernel.
+// Valid nodes of losses, signals, geometry, strings, ai.onnx.ml and quantized operators with
+// something broken: each either works or throws Error, never more, and a rule never contradicts its
+// kernel.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -173,6 +174,9 @@ TEST(OperatorMutation, DefaultDomain) {
 }
 TEST(OperatorMutation, MachineLearningDomain) {
   run_cases(ml_domain_cases());
+}
+TEST(OperatorMutation, QuantizedContrib) {
+  run_cases(quantized_contrib_cases());
 }
 
 }  // namespace
