@@ -27,6 +27,9 @@ def resize(d, op):
     if d.chance(0.5):
         sizes = shape[:2] + tuple(d.int(1, 9) for _ in range(spatial))
         return Node(op, [x, absent, absent, d.constant(np.array(sizes, np.int64))], attributes)
+    if attributes["coordinate_transformation_mode"] == "align_corners":
+        # The conformance cases align the corners of extent * scale, ONNX Runtime those of the whole output.
+        scales = np.array([1, 1] + [d.pick([k / s for k in range(1, 10) if np.float32(k / s) * s == k]) for s in shape[2:]], np.float32)
     return Node(op, [x, absent, d.constant(scales)], attributes)
 
 
@@ -130,7 +133,8 @@ def stft(d, op):
 
 
 def window_function(d, op):
-    return Node(op, [d.constant(np.array(d.int(1, 12), d.pick(INTS)))], d.optional(periodic=d.int(0, 1), output_datatype=d.pick([1, 11])))
+    size = d.int(2, 12)  # the formula of a symmetric window of one element is 0/0
+    return Node(op, [d.constant(np.array(size, d.pick(INTS)))], d.optional(periodic=d.int(0, 1), output_datatype=d.pick([1, 11])))
 
 
 def mel_weights(d, op):

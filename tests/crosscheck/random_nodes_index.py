@@ -72,7 +72,8 @@ def array_feature(d, op):
 
 
 def one_hot(d, op):
-    indices = d.value(np.int64, low=-4, rank=(0, 1, 2))
+    # Before opset 11 negative indices stand for nothing; ONNX Runtime counts them from the end.
+    indices = d.value(np.int64, low=-4 if d.opset >= 11 else 0, rank=(0, 1, 2))
     depth = d.int(1, 6)
     return Node(op, [indices, d.constant(np.array(depth, np.int64)), d.constant(d.array(np.float32, (2,)))],
                 {"axis": d.axis(d.data(indices).ndim + 1)})
