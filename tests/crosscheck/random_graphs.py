@@ -32,7 +32,7 @@ import random_nodes
 from random_draw import MICROSOFT, ML, Draw
 
 OPSETS = (*range(7, 20), *[20, 21, 22, 23, 24, 25, 26] * 2)  # 26 is the latest that ONNX Runtime 1.31 takes
-ML_OPSETS = (1, 2, 3, 4, 5)
+ML_OPSETS = (1, 2, 3, 4, 5, 5)
 ort.set_default_logger_severity(4)
 # Relative to the output's largest magnitude; halves carry 11 bits and pass through several nodes.
 TOLERANCE = {"float16": 2e-2, "float32": 2e-4, "float64": 1e-6}
@@ -70,15 +70,14 @@ def run_onnxruntime(model, feeds):
 
 
 @functools.cache
-def schema_of(op, opset):
-    """Of an operator of ai.onnx, or none."""
-    return onnx.defs.get_schema(op, opset, "") if onnx.defs.has(op, opset, "") else None
+def schema_of(op, opset, domain=""):
+    return onnx.defs.get_schema(op, opset, domain) if onnx.defs.has(op, opset, domain) else None
 
 
-def available(row, opset):
+def available(row, opsets):
     """Whether the opset has the operator, or it is ONNX Runtime's own."""
-    schema = schema_of(row.op, opset)
-    return bool(row.domain) or (not schema.deprecated if schema else not onnx.defs.has(row.op, ""))
+    schema = schema_of(row.op, opsets[row.domain == ML], row.domain)
+    return not schema.deprecated if schema else not onnx.defs.has(row.op, row.domain)
 
 
 class Graph:
@@ -90,7 +89,7 @@ class Graph:
         self.pool = {}  # name -> (array, exact)
         self.computed = {}
         self.tried, self.refused = 0, []
-        table = [row for row in table if available(row, self.opsets[0])]
+        table = [row for row in table if available(row, self.opsets)]
         for _ in range(int(rng.integers(1, 6)) if table else 0):
             self.grow(rng, table)
         # Values that are read and are no outputs let nodes be fused.

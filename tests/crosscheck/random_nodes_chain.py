@@ -58,14 +58,21 @@ def quantized(d, x, shape, scale=0.5):
     return d.node("DequantizeLinear", [d.node("QuantizeLinear", [x] + q)] + q)
 
 
-STEPS = [affine, affine, divided, residual, activation, activation, clip, swish, prelu]
+def rectified(d, x, shape):
+    return d.node(d.pick(["Relu", "Neg", "Abs"]), [x])
 
 
-def followed(d, x, shape, tail=(), steps=STEPS):
+# Quantizing again is discontinuous, so only steps without rounding come before it.
+EXACT = [affine, affine, residual, rectified, clip, prelu]
+STEPS = EXACT + [divided, activation, activation, swish, batch_normalization]
+
+
+def followed(d, x, shape, again=False):
+    steps = EXACT if again else STEPS
     for _ in range(d.int(1, 4)):
         x = d.pick(steps)(d, x, shape)
-    for step in tail:
-        x = step(d, x, shape)
+    if again:
+        x = quantized(d, x, shape)
     return Node("Identity", [x], types=[np.float32])
 
 
@@ -90,9 +97,7 @@ def conv(d, op):
     if d.chance(0.5):
         inputs.append(d.add_constant(d.array(np.float32, (group * per_out,))))
     y = d.node("Conv", inputs, group=group, **attributes)
-    shape = shape_of(d, x, w.shape, attributes, rank)
-    tail = [quantized] if kind and d.chance(0.6) else []
-    return followed(d, y, shape, tail, STEPS + ([] if kind else [batch_normalization] * 2))
+    return followed(d, y, shape_of(d, x, w.shape, attributes, rank), again=kind and d.chance(0.6))
 
 
 def shape_of(d, x, w, attributes, rank):
@@ -121,15 +126,16 @@ def product(d, op):
     else:
         y = d.node("MatMul", [source, weight(d, w, kind, 1)])
         y = d.node("Add", [y, bias]) if d.chance(0.7) else y
-    steps = [affine, residual, activation, clip, swish, divided]
-    return followed(d, y, (m, n), [quantized] if kind and d.chance(0.6) else [], steps)
+    return followed(d, y, (m, n), again=kind and d.chance(0.6))
 
 
 def elementwise(d, op):
     """Operators between DequantizeLinear and QuantizeLinear."""
     shape = d.shape(2, 4, 5)
     x = quantized(d, d.value(shape=shape), shape)
-    return followed(d, x, shape, [quantized], [affine, activation, clip, divided, quantized])
+    for _ in range(d.int(0, 2)):
+        x = quantized(d, d.pick(EXACT)(d, x, shape), shape)
+    return followed(d, x, shape, again=True)
 
 
 TABLE = [Row("Conv", conv, steps=True), Row("Conv", conv, steps=True), Row("Gemm", product, steps=True), Row("MatMul", product, steps=True),

@@ -25,15 +25,20 @@ def window(d, spatial, kernel_most=3, pads=True, dilation=True):
     return attributes, extents
 
 
+def float_type(d):
+    return d.pick([np.float32, np.float32, np.float32, np.float16])
+
+
 def conv(d, op):
     spatial = d.pick([1, 2, 2, 2, 3])
     attributes, extents = window(d, spatial)
     group, per_in, per_out = d.pick([1, 1, 2, 3, 8]), d.pick([1, 2, 3]), d.pick([1, 2, 4])
     x = (d.int(1, 2), group * per_in) + extents
     w = (group * per_out, per_in) + tuple(attributes["kernel_shape"])
-    inputs = [d.value(shape=x), d.constant(d.array(np.float32, w))]
+    dtype = float_type(d)
+    inputs = [d.value(dtype, shape=x), d.constant(d.array(dtype, w))]
     if d.chance(0.5):
-        inputs.append(d.constant(d.array(np.float32, (group * per_out,))))
+        inputs.append(d.constant(d.array(dtype, (group * per_out,))))
     if group > 1:
         attributes["group"] = group
     return Node(op, inputs, attributes)
@@ -56,9 +61,10 @@ def conv_transpose(d, op):
         attributes["pads"] = [d.int(0, (k - 1) // 2) for k in kernel * 2]
     group, per_in, per_out = d.pick([1, 1, 2]), d.pick([1, 2, 3]), d.pick([1, 2, 4])
     x = (d.int(1, 2), group * per_in) + tuple(d.int(2, 5) for _ in range(spatial))
-    inputs = [d.value(shape=x), d.constant(d.array(np.float32, (group * per_in, per_out, *kernel)))]
+    dtype = float_type(d)
+    inputs = [d.value(dtype, shape=x), d.constant(d.array(dtype, (group * per_in, per_out, *kernel)))]
     if d.chance(0.5):
-        inputs.append(d.constant(d.array(np.float32, (group * per_out,))))
+        inputs.append(d.constant(d.array(dtype, (group * per_out,))))
     attributes["group"] = group
     return Node(op, inputs, attributes)
 
@@ -72,7 +78,7 @@ def pool(d, op):
         attributes["count_include_pad"] = 1
     if op == "LpPool":
         attributes["p"] = d.int(1, 3)
-    x = d.value(d.pick([np.float32, np.float32, np.float64, np.int8]) if op == "MaxPool" else np.float32,
+    x = d.value(d.pick([np.float32, np.float16, np.float64, np.int8]) if op == "MaxPool" else float_type(d),
                 shape=(d.int(1, 2), d.int(1, 3)) + extents)
     if op == "MaxPool" and d.chance(0.3):
         return Node(op, [x], attributes | d.optional(storage_order=1), outputs=2)
@@ -91,52 +97,57 @@ def max_unpool(d, op):
 
 
 def global_pool(d, op):
-    x = d.value(rank=(3, 4, 5), shape=None)
+    x = d.value(float_type(d), rank=(3, 4, 5))
     return Node(op, [x])
 
 
 def batch_normalization(d, op):
-    x = d.value(rank=(2, 3, 4))
+    dtype = d.float_dtype()
+    x = d.value(dtype, rank=(2, 3, 4))
     channels = d.data(x).shape[1]
-    vectors = [d.array(np.float32, (channels,)) for _ in range(3)] + [d.array(np.float32, (channels,), 1, 4)]
+    vectors = [d.array(dtype, (channels,)) for _ in range(3)] + [d.array(dtype, (channels,), 1, 4)]
     return Node(op, [x] + [d.constant(v) for v in vectors], {"epsilon": 1e-3} if d.chance(0.5) else {})
 
 
 def instance_normalization(d, op):
-    x = d.value(shape=(d.int(1, 2), d.int(1, 4), d.int(2, 6), d.int(2, 6)))
+    dtype = float_type(d)
+    x = d.value(dtype, shape=(d.int(1, 2), d.int(1, 4)) + tuple(d.int(2, 6) for _ in range(d.int(1, 3))))
     channels = d.data(x).shape[1]
-    return Node(op, [x, d.constant(d.array(np.float32, (channels,))), d.constant(d.array(np.float32, (channels,)))])
+    return Node(op, [x, d.constant(d.array(dtype, (channels,))), d.constant(d.array(dtype, (channels,)))])
 
 
 def group_normalization(d, op):
     groups = d.int(1, 3)
     channels = groups * d.int(1, 3)
-    x = d.value(shape=(d.int(1, 2), channels, d.int(2, 5), d.int(2, 5)))
-    return Node(op, [x, d.constant(d.array(np.float32, (channels,))), d.constant(d.array(np.float32, (channels,)))],
+    dtype = float_type(d)
+    x = d.value(dtype, shape=(d.int(1, 2), channels, d.int(2, 5), d.int(2, 5)))
+    return Node(op, [x, d.constant(d.array(dtype, (channels,))), d.constant(d.array(dtype, (channels,)))],
                 {"num_groups": groups})
 
 
 def layer_normalization(d, op):
-    x = d.value(shape=tuple(d.int(2, 6) for _ in range(d.int(2, 4))))
+    dtype = d.float_dtype()
+    x = d.value(dtype, shape=tuple(d.int(2, 6) for _ in range(d.int(2, 4))))
     shape = d.data(x).shape
     axis = d.axis(len(shape))
     tail = shape[axis:]
-    inputs = [x, d.constant(d.array(np.float32, tail))]
+    inputs = [x, d.constant(d.array(dtype, tail))]
     if d.chance(0.5):
-        inputs.append(d.constant(d.array(np.float32, tail)))
-    return Node(op, inputs, {"axis": axis, "epsilon": 1e-2})
+        inputs.append(d.constant(d.array(dtype, tail)))
+    return Node(op, inputs, {"axis": axis, "epsilon": 1e-2}, outputs=d.pick([1, 1, 3]))
 
 
 def lrn(d, op):
-    x = d.value(rank=(3, 4))
+    x = d.value(rank=(4,))
     return Node(op, [x], {"size": d.pick([1, 3, 5]), "alpha": d.int(1, 8) / 16, "bias": d.int(1, 4) / 2})
 
 
 def rms_normalization(d, op):
-    x = d.value(shape=tuple(d.int(2, 6) for _ in range(d.int(2, 4))))
+    dtype = d.float_dtype()
+    x = d.value(dtype, shape=tuple(d.int(2, 6) for _ in range(d.int(2, 4))))
     shape = d.data(x).shape
     axis = d.axis(len(shape))
-    return Node(op, [x, d.constant(d.array(np.float32, shape[axis:]))], {"axis": axis, "epsilon": 1e-2})
+    return Node(op, [x, d.constant(d.array(dtype, shape[axis:]))], {"axis": axis, "epsilon": 1e-2})
 
 
 def recurrent(d, op):

@@ -196,6 +196,9 @@ TEST(QuantizedContrib, AddMultiplyAndGemm) {
   EXPECT_EQ(elementwise("QLinearAdd", 2),
             (std::vector<double>{9, 13}));  // (2 + 6) / 2, (10 + 6) / 2
   EXPECT_EQ(elementwise("QLinearMul", 3), (std::vector<double>{9, 25}));  // 2 * 6 / 3, 10 * 6 / 3
+  // The odd zero point is added before ties go to even.
+  EXPECT_EQ(elementwise("QLinearAdd", 16), (std::vector<double>{6, 6}));   // 8 / 16, 16 / 16
+  EXPECT_EQ(elementwise("QLinearMul", 8), (std::vector<double>{6, 12}));  // 12 / 8, 60 / 8
   const auto gemm = run_operator(
       {.name = "QGemm", .opset = 1, .attributes = with(Attribute("transB", 1)), .domain = domain},
       {Tensor::of<uint8_t>({1, 2}, {11, 12}), floats({}, {0.5f}), zero,
