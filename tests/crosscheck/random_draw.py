@@ -53,6 +53,7 @@ class Draw:
         self.before = []
         self.special = row.special and self.chance(0.2)
         self.empty = 0.15 if row.empty and self.chance(0.1) else 0.0
+        self.wide = self.chance(0.2)  # extents beyond the widths of vectors and tiles
 
     def int(self, low, high):
         return int(self.rng.integers(low, high + 1))
@@ -64,10 +65,18 @@ class Draw:
         return bool(self.rng.random() < p)
 
     def extent(self, most=5):
-        return 0 if self.empty and self.chance(self.empty) else self.int(1, most)
+        if self.empty and self.chance(self.empty):
+            return 0
+        return self.int(1, 10 * most if self.wide and self.chance(0.5) else most)
 
     def shape(self, low=1, high=4, most=6):
-        return tuple(self.extent(most) for _ in range(self.int(low, high)))
+        return self.shape_of_rank(self.int(low, high), most)
+
+    def shape_of_rank(self, rank, most=5):
+        shape = [self.extent(most) for _ in range(rank)]
+        while np.prod(shape) > 8192:
+            shape[int(np.argmax(shape))] //= 2
+        return tuple(shape)
 
     def array(self, dtype, shape, low=-4, high=4):
         """Multiples of 1/8 for floats, so that sums and products of a few are exact."""
@@ -103,12 +112,13 @@ class Draw:
                 return self.pick(found)
         if shape is None:
             ranks = list(rank) if rank is not None else [0, 1, 2, 3, 4]
-            shape = tuple(self.extent() for _ in range(self.pick(ranks)))
+            shape = self.shape_of_rank(self.pick(ranks))
         return self.add_input(self.array(dtype, shape, low, high))
 
     def constant(self, array):
         array = np.asarray(array)
-        return self.add_constant(array) if array.dtype == object or self.chance(0.7) else self.add_input(array)
+        unfed = array.dtype.kind in "OV"  # strings and narrow types
+        return self.add_constant(array) if unfed or self.chance(0.7) else self.add_input(array)
 
     def ints(self, *values):
         return self.constant(np.array(values, np.int64))

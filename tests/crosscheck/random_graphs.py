@@ -5,7 +5,7 @@
 
 Graph I of seed N is always the same. Each has 1 to 5 nodes drawn from random_nodes.TABLE, with random
 types, ranks, broadcasting and attributes, at a random opset; a node that ONNX Runtime cannot run is
-left out. fettle must give the same shapes, types and values, with and without its accelerated kernels. Failing models
+left out, and fettle must survive it. fettle must give the same shapes, types and values, with and without its accelerated kernels. Failing models
 are kept where --keep says. Prints `N passed, N failed, N skipped`; skipped are graphs that ONNX
 Runtime could not run at all.
 """
@@ -113,6 +113,7 @@ class Graph:
         row = table[int(rng.integers(len(table)))]
         saved = dict(self.inputs), dict(self.constants), dict(self.pool), list(self.nodes)
         self.tried += 1
+        model = None
         draw = Draw(rng, row, self.opsets[0], self.pool, lambda a: self.add(self.inputs, "x", np.asarray(a)),
                     lambda a: self.add(self.constants, "c", np.asarray(a)), prefix=f"n{self.tried}")
         try:
@@ -122,9 +123,10 @@ class Graph:
             fixed = {n: a for n, a in operands.items() if n in self.constants}
             fed = {n: a for n, a in operands.items() if n not in self.constants}
             types = {n: np.zeros(0, t) for n, t in zip(names, node.types)} if node.types else self.guess(protos, operands, names)
-            results = run_onnxruntime(model_of(self.opsets, protos, fed, fixed, {n: types[n] for n in names if n}), fed)
+            model = model_of(self.opsets, protos, fed, fixed, {n: types[n] for n in names if n})
+            results = run_onnxruntime(model, fed)
         except Exception as error:  # ONNX Runtime has no kernel for these types, or refuses the attributes
-            self.refused.append(f"{row.op}, opset {self.opsets[0]}: {type(error).__name__}: {str(error)[:300]}")
+            self.refused.append((f"{row.op}, opset {self.opsets[0]}: {type(error).__name__}: {str(error)[:300]}", model, fed))
             self.inputs, self.constants, self.pool, self.nodes = saved
             return
         exact = row.exact and all(self.pool[n][1] for n in operands)
@@ -192,7 +194,10 @@ def run_fettle(binary, path, feeds, exact, folder):
     data, out = os.path.join(folder, "in.npz"), os.path.join(folder, "out.npz")
     np.savez(data, **{n: a[None] for n, a in feeds.items()})
     command = [binary, "run", path, "-o", out, "-q", "--threads", "1"] + (["--data", data] if feeds else [])
-    done = subprocess.run(command + (["--exact"] if exact else []), capture_output=True, text=True, timeout=120)
+    try:
+        done = subprocess.run(command + (["--exact"] if exact else []), capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return None, "not done after 120 seconds"
     if done.returncode != 0:
         return None, f"exit code {done.returncode}: {done.stderr.strip()[-300:]}"
     with np.load(out) as f:
@@ -221,6 +226,19 @@ def check(binary, graph, folder):
     return None
 
 
+def check_refused(binary, graph, folder):
+    """What fettle does wrong with models that ONNX Runtime refuses, or nothing: to run them or to say what is wrong are both right."""
+    for reason, model, feeds in graph.refused:
+        if model is None:
+            continue
+        path = os.path.join(folder, "model.onnx")
+        onnx.save(model, path)
+        error = run_fettle(binary, path, feeds, False, folder)[1]
+        if error and not error.startswith("exit code 2:"):
+            return f"refused model: {error}; ONNX Runtime: {reason}"
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("binary")
@@ -243,13 +261,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() - start < arguments.seconds:
             graph = Graph(np.random.default_rng([arguments.seed, index]), table)
-            for reason in graph.refused if arguments.refused else []:
+            for reason, _, _ in graph.refused if arguments.refused else []:
                 print(f"graph {index}: {reason}")
-            if not graph.nodes:
+            wrong = check_refused(arguments.binary, graph, folder)
+            if not graph.nodes and not wrong:
                 skipped += 1
             else:
                 drawn.update((n.domain, n.op_type) for n in graph.nodes)
-                wrong = check(arguments.binary, graph, folder)
+                wrong = wrong or check(arguments.binary, graph, folder)
                 passed += wrong is None
                 if wrong:
                     failures.append(f"graph {index}: {wrong}")
@@ -257,7 +276,7 @@ def main():
                     if arguments.keep:
                         os.makedirs(arguments.keep, exist_ok=True)
                         os.replace(os.path.join(folder, "model.onnx"), os.path.join(arguments.keep, f"{arguments.seed}_{index}.onnx"))
-                        if graph.inputs:
+                        if os.path.exists(os.path.join(folder, "in.npz")):
                             os.replace(os.path.join(folder, "in.npz"), os.path.join(arguments.keep, f"{arguments.seed}_{index}.npz"))
             index += 1
             if arguments.only is not None:

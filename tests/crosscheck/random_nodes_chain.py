@@ -114,7 +114,7 @@ def shape_of(d, x, w, attributes, rank):
 
 def product(d, op):
     """Gemm, or MatMul with an Add as bias."""
-    m, k, n = d.int(1, 7), d.int(1, 20), d.int(1, 20)
+    m, k, n = d.extent(7), d.extent(10), d.extent(10)
     kind = d.pick([None, None, np.int8]) if d.opset >= 10 else None
     x = d.value(shape=(m, k))
     source = quantized(d, x, None) if kind else x

@@ -1,5 +1,6 @@
 """Fused and attention operators: the configurations that contrib_ops.py draws, on operands of random graphs."""
 import contrib_ops
+import contrib_quantized_ops
 import numpy as np
 
 from random_draw import Node, Row
@@ -19,4 +20,6 @@ def keeps(array):
     return array.dtype == np.float32 and array.ndim > 1
 
 
-TABLE = [Row(op, drawn(domain, draw), domain=domain) for op, domain, draw in contrib_ops.CASES]
+# The other quantized operators have tolerances of their own, in contrib_quantized_ops.py.
+CASES = contrib_ops.CASES + [c for c in contrib_quantized_ops.CASES if c[0] in ("MatMulNBits", "GatherBlockQuantized")]
+TABLE = [Row(op, drawn(domain, draw), domain=domain) for op, domain, draw in CASES]

@@ -5,8 +5,8 @@ from random_draw import INTS, Node, rows
 
 
 def reduce(d, op):
-    # Of integers, how roots, logarithms and means are rounded is open.
-    whole = op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceSumSquare") and d.chance(0.3)
+    # Of integers, how roots, logarithms and means are rounded and where products overflow is open.
+    whole = op in ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceSumSquare") and d.chance(0.3)
     x = d.value(d.pick(INTS) if whole else d.float_dtype(), rank=(0, 1, 2, 3, 4), low=1 if op.startswith("ReduceLog") else -4)
     rank = d.data(x).ndim
     attributes = {"keepdims": d.int(0, 1)} if d.chance(0.7) else {}

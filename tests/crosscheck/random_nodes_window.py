@@ -21,7 +21,7 @@ def window(d, spatial, kernel_most=3, pads=True, dilation=True):
         attributes["auto_pad"] = d.pick(same + ["VALID"])
     elif pads and d.chance(0.6):
         attributes["pads"] = [d.int(0, k - 1) for k in kernel * 2]
-    extents = tuple((k - 1) * s + 1 + d.int(0, 4) for k, s in zip(kernel, dilations))
+    extents = tuple((k - 1) * s + 1 + d.int(0, 4 if spatial > 2 or not d.wide else 20) for k, s in zip(kernel, dilations))
     return attributes, extents
 
 
@@ -152,7 +152,7 @@ def rms_normalization(d, op):
 
 def recurrent(d, op):
     gates = {"RNN": 1, "GRU": 3, "LSTM": 4}[op]
-    length, batch, inputs, hidden = d.int(1, 4), d.int(1, 3), d.int(1, 4), d.int(1, 4)
+    length, batch, inputs, hidden = d.int(1, 4), d.int(1, 3), d.extent(4), d.extent(4)
     direction = d.pick(["forward", "reverse", "bidirectional"])
     count = 2 if direction == "bidirectional" else 1
     small = lambda *s: d.constant((d.array(np.float32, s) / 8).astype(np.float32))
