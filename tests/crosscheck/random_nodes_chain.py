@@ -5,14 +5,20 @@ from random_draw import Node, Row
 from random_nodes_window import window
 
 
+def numbers(d):
+    """Chooses the chain's floating type d.real, and the type of quantized weights or none."""
+    d.real, kind = d.pick([(np.float32, None)] * 3 + [(np.float16, None), (np.float32, np.int8), (np.float32, np.int8)])
+    return kind if d.opset >= 10 else None
+
+
 def channels(d, count, rank, low=-4, high=4):
     """A constant of one number per channel (axis 1), or of one."""
     shape = d.pick([(), (1, count) + (1,) * (rank - 2)])
-    return d.add_constant(d.array(np.float32, shape, low, high))
+    return d.add_constant(d.array(d.real, shape, low, high))
 
 
 def batch_normalization(d, x, shape):
-    vectors = [d.array(np.float32, shape[1:2]) for _ in range(3)] + [d.array(np.float32, shape[1:2], 1, 4)]
+    vectors = [d.array(d.real, shape[1:2]) for _ in range(3)] + [d.array(d.real, shape[1:2], 1, 4)]
     return d.node("BatchNormalization", [x] + [d.add_constant(v) for v in vectors])
 
 
@@ -26,7 +32,7 @@ def divided(d, x, shape):
 
 
 def residual(d, x, shape):
-    other = d.value(shape=shape)
+    other = d.value(d.real, shape=shape)
     return d.node(d.pick(["Add", "Add", "Mul", "Sub", "Max"]), [x, other] if d.chance(0.6) else [other, x])
 
 
@@ -39,7 +45,7 @@ def clip(d, x, shape):
     low, high = d.int(-3, 0), d.int(1, 6)
     if d.opset < 11:
         return d.node("Clip", [x], min=float(low), max=float(high))
-    bounds = [d.add_constant(np.array(v, np.float32)) for v in (low, high)]
+    bounds = [d.add_constant(np.array(v, d.real)) for v in (low, high)]
     return d.node("Clip", [x] + d.pick([bounds, bounds[:1], ["", bounds[1]]]))
 
 
@@ -48,7 +54,7 @@ def swish(d, x, shape):
 
 
 def prelu(d, x, shape):
-    return d.node("PRelu", [x, d.add_constant(d.array(np.float32, (shape[1],) + (1,) * (len(shape) - 2)))])
+    return d.node("PRelu", [x, d.add_constant(d.array(d.real, (shape[1],) + (1,) * (len(shape) - 2)))])
 
 
 def quantized(d, x, shape, scale=0.5):
@@ -73,13 +79,13 @@ def followed(d, x, shape, again=False):
         x = d.pick(steps)(d, x, shape)
     if again:
         x = quantized(d, x, shape)
-    return Node("Identity", [x], types=[np.float32])
+    return Node("Identity", [x], types=[d.real])
 
 
 def weight(d, array, kind=None, axis=0):
     """A constant, or one that is dequantized per channel or as a whole."""
     if kind is None:
-        return d.add_constant(array.astype(np.float32))
+        return d.add_constant(array.astype(d.real))
     scale = np.full(d.pick([(), (array.shape[axis],)]) if d.opset >= 13 else (), d.pick([0.25, 0.5]), np.float32)
     inputs = [d.add_constant(array.astype(kind)), d.add_constant(scale), d.add_constant(np.zeros(scale.shape, kind))]
     return d.node("DequantizeLinear", inputs, **({"axis": axis} if scale.ndim else {}))
@@ -88,14 +94,14 @@ def weight(d, array, kind=None, axis=0):
 def conv(d, op):
     attributes, extents = window(d, d.pick([1, 2, 2, 2, 3]))
     rank = len(extents)
+    kind = numbers(d)
     group, per_in, per_out = d.pick([1, 1, 2, 4, 8]), d.pick([1, 1, 3, 8]), d.pick([1, 2, 8])
-    x = d.value(shape=(d.int(1, 2), group * per_in) + extents)
-    kind = d.pick([None, None, np.int8]) if d.opset >= 10 else None
+    x = d.value(d.real, shape=(d.int(1, 2), group * per_in) + extents)
     source = quantized(d, x, None) if kind else x
     w = d.array(np.int8 if kind else np.float32, (group * per_out, per_in, *attributes["kernel_shape"]))
     inputs = [source, weight(d, w, kind)]
     if d.chance(0.5):
-        inputs.append(d.add_constant(d.array(np.float32, (group * per_out,))))
+        inputs.append(d.add_constant(d.array(d.real, (group * per_out,))))
     y = d.node("Conv", inputs, group=group, **attributes)
     return followed(d, y, shape_of(d, x, w.shape, attributes, rank), again=kind and d.chance(0.6))
 
@@ -115,12 +121,12 @@ def shape_of(d, x, w, attributes, rank):
 def product(d, op):
     """Gemm, or MatMul with an Add as bias."""
     m, k, n = d.extent(7), d.extent(10), d.extent(10)
-    kind = d.pick([None, None, np.int8]) if d.opset >= 10 else None
-    x = d.value(shape=(m, k))
+    kind = numbers(d)
+    x = d.value(d.real, shape=(m, k))
     source = quantized(d, x, None) if kind else x
     transposed = op == "Gemm" and d.chance(0.5)
     w = d.array(np.int8 if kind else np.float32, (n, k) if transposed else (k, n))
-    bias = d.add_constant(d.array(np.float32, (n,)))
+    bias = d.add_constant(d.array(d.real, (n,)))
     if op == "Gemm":
         y = d.node("Gemm", [source, weight(d, w, kind, 0 if transposed else 1), bias], transB=int(transposed))
     else:
@@ -131,6 +137,7 @@ def product(d, op):
 
 def elementwise(d, op):
     """Operators between DequantizeLinear and QuantizeLinear."""
+    d.real = np.float32
     shape = d.shape(2, 4, 5)
     x = quantized(d, d.value(shape=shape), shape)
     for _ in range(d.int(0, 2)):
