@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Random small graphs, computed by fettle and by ONNX Runtime.
 
-    random_graphs.py BINARY [--seconds S] [--seed N] [--only I] [--keep FOLDER] [--operators A,B] [--refused]
+    random_graphs.py BINARY [--seconds S] [--seed N] [--only I] [--keep FOLDER] [--operators A,B] [--optimize] [--refused]
 
 Graph I of seed N is always the same. Each has 1 to 5 nodes drawn from random_nodes.TABLE, with random
 types, ranks, broadcasting and attributes, at a random opset; a node that ONNX Runtime cannot run is
@@ -226,6 +226,23 @@ def check(binary, graph, folder):
     return None
 
 
+def check_optimized(binary, graph, folder):
+    """What is wrong with the model that `fettle optimize` makes of model.onnx, by ONNX Runtime, or nothing."""
+    path, out = os.path.join(folder, "model.onnx"), os.path.join(folder, "optimized.onnx")
+    done = subprocess.run([binary, "optimize", path, "-o", out, "-q", "--threads", "1"], capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        return f"optimize: exit code {done.returncode}: {done.stderr.strip()[-300:]}"
+    try:
+        theirs, ours = (run_onnxruntime(onnx.load(p), graph.inputs) for p in (path, out))
+    except Exception as error:
+        return f"optimize: ONNX Runtime refuses the result: {str(error)[:300]}"
+    for name, a, b in zip(graph.outputs, ours, theirs):
+        what = difference(np.asarray(a), np.asarray(b))
+        if what:
+            return f"optimize: output {name}: {what}"
+    return None
+
+
 def check_refused(binary, graph, folder):
     """What fettle does wrong with models that ONNX Runtime refuses, or nothing: to run them or to say what is wrong are both right."""
     for reason, model, feeds in graph.refused:
@@ -247,6 +264,7 @@ def main():
     parser.add_argument("--only", type=int)
     parser.add_argument("--keep")
     parser.add_argument("--operators")
+    parser.add_argument("--optimize", action="store_true", help="judge what `fettle optimize` makes of them, too")
     parser.add_argument("--refused", action="store_true", help="print why ONNX Runtime left nodes out")
     arguments = parser.parse_args()
     known = json.loads(subprocess.run([arguments.binary, "operators", "--json"], capture_output=True, text=True, check=True).stdout)
@@ -269,6 +287,8 @@ def main():
             else:
                 drawn.update((n.domain, n.op_type) for n in graph.nodes)
                 wrong = wrong or check(arguments.binary, graph, folder)
+                if arguments.optimize:
+                    wrong = wrong or check_optimized(arguments.binary, graph, folder)
                 passed += wrong is None
                 if wrong:
                     failures.append(f"graph {index}: {wrong}")
