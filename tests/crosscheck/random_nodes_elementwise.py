@@ -2,7 +2,7 @@
 import numpy as np
 from onnx import TensorProto
 
-from random_draw import INTS, Node, rows
+from random_draw import FLOATS, INTS, Node, rows
 
 
 def unary(d, op, dtype=None, low=-4, high=4):
@@ -145,13 +145,18 @@ def cast(d, op):
     return Node(op, [d.value(source, low=0 if np.dtype(KINDS[target]).kind == "u" else -4, reuse=0.2)], {"to": target})
 
 
+def cast_float(d, op):
+    return Node(op, [d.value(d.pick(FLOATS))], {"to": d.pick([1, 9, 10, 11])})
+
+
 def cast_small(d, op):
     """There and back through a type that feeds cannot have."""
     kinds = [TensorProto.BFLOAT16] * 2 + ([TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2] if d.opset >= 19 else []) \
         + ([TensorProto.INT4, TensorProto.UINT4] if d.opset >= 21 else [])
     kind = d.pick(kinds)
     whole = kind in (TensorProto.INT4, TensorProto.UINT4)
-    x = d.value(np.int8 if kind == TensorProto.INT4 else np.uint8 if whole else d.pick((np.float32, np.float16)), low=0)
+    x = d.value(np.int8 if kind == TensorProto.INT4 else np.uint8 if whole else d.pick((np.float32, np.float16)),
+                low=0 if whole else -4)
     return Node(op, [d.node("Cast", [x], to=kind)], {"to": d.pick([1, 3]) if whole else d.pick([1, 10])})
 
 
@@ -189,6 +194,7 @@ TABLE = [
     *rows("And Or Xor", logic, exact=True, empty=True), *rows("Not", unary_bool, exact=True, empty=True),
     *rows("BitwiseAnd BitwiseOr BitwiseXor", bitwise, exact=True, empty=True), *rows("BitwiseNot", unary_bits, exact=True, empty=True),
     *rows("BitShift", shift, exact=True, empty=True), *rows("Where", where, **ANY),
-    *rows("Cast", cast, steps=True), *rows("Cast", cast_small, steps=True), *rows("CastLike", cast_like, steps=True),
+    *rows("Cast", cast, steps=True), *rows("Cast", cast_float, steps=True, **ANY), *rows("Cast", cast_small, steps=True, special=True),
+     *rows("CastLike", cast_like, steps=True),
     *rows("BitCast", bit_cast, exact=True, steps=True), *rows("Clip", clip, **ANY),
 ]

@@ -7,9 +7,9 @@ from random_nodes_window import window
 
 
 def quantize(d, op):
-    x = d.value(rank=(2, 3))
     if d.opset >= 21 and d.chance(0.3):
-        return blocked(d, op, x)
+        return blocked(d, op)
+    x = d.value(rank=(2, 3))
     kind = d.pick((np.uint8, np.int8))
     axis = d.int(0, 1)
     shape = (d.data(x).shape[axis],) if d.chance(0.5) and d.opset >= 13 else ()
@@ -27,8 +27,10 @@ def small_type(d, op):
     return Node(op, [d.node("QuantizeLinear", [x, scale, zero]), scale, zero])
 
 
-def blocked(d, op, x):
-    """One scale for each block along an axis."""
+def blocked(d, op):
+    """One scale for each block along an axis; with it ONNX Runtime's huge numbers become the lowest."""
+    d.special = False
+    x = d.value(rank=(2, 3), reuse=0)
     shape = list(d.data(x).shape)
     axis = d.int(0, len(shape) - 1)
     block = d.pick([b for b in range(1, shape[axis] + 1) if shape[axis] % b == 0])
@@ -144,7 +146,7 @@ def qlinear_conv(d, op):
 
 
 TABLE = [
-    *rows("QuantizeLinear", quantize, exact=True, steps=True), *rows("DequantizeLinear", dequantize),
+    *rows("QuantizeLinear", quantize, exact=True, steps=True, special=True), *rows("DequantizeLinear", dequantize),
     *rows("DequantizeLinear", small_type, steps=True), *rows("DynamicQuantizeLinear", dynamic_quantize, steps=True),
     *rows("MatMulInteger", matmul_integer, exact=True), *rows("QLinearMatMul", qlinear_matmul, exact=True),
     *rows("ConvInteger", conv_integer, exact=True), *rows("QLinearConv", qlinear_conv, exact=True),
