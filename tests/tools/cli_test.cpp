@@ -139,7 +139,9 @@ TEST_F(Cli, ExcludedTypesStayFloat) {
   const Outcome o = fettle("compress '" + model() + "' --data '" + calib() +
                            "' --no-bench --exclude-type Conv --json -o '" + path("out") + "'");
   ASSERT_EQ(o.code, 0) << o.err;
-  for (const auto& node : nlohmann::json::parse(o.out)["quantize"]["nodes"]) {
+  const auto report = nlohmann::json::parse(o.out);
+  ASSERT_FALSE(report["quantize"]["nodes"].empty());
+  for (const auto& node : report["quantize"]["nodes"]) {
     if (node["operator"] == "Conv") {
       EXPECT_EQ(node["decision"], "float");
     }
