@@ -6,10 +6,10 @@
 
 namespace {
 
-// Threads that wait for each other at the end of a parallel loop spin before they sleep; the OpenMP
-// runtime's default of some milliseconds makes small layers a thousand times slower as soon as
-// another process wants the same cores. The runtime reads its settings while it is loaded, before
-// main(), so that the process has to start again with the setting in its environment.
+// Threads that wait for each other at the end of a parallel loop spin before they sleep. The OpenMP
+// runtime's default of some milliseconds stalls small layers when another process wants the same
+// cores. The runtime reads its settings while it is loaded, before main(), so that the process has
+// to start again with the setting in its environment.
 void limit_spinning(char** argv) {
   constexpr const char* kSpins = "3000";
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;

@@ -9,10 +9,13 @@
 #include "ir/error.h"
 #include "ir/graph.h"
 #include "ops/infer_context.h"
+#include "ops/refused.h"
 #include "ops/table.h"
 
 namespace fettle::ops {
 namespace {
+
+using test::refused;
 
 using enum ir::DataType;
 
@@ -189,16 +192,6 @@ class Mutator {
  private:
   std::mt19937 random_{7};
 };
-
-template <typename Action>
-std::optional<ErrorCode> refused(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
-}
 
 bool agrees(const ir::Type& type, const ir::Tensor& tensor) {
   if (!type.known()) return true;

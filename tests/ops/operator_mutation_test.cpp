@@ -9,6 +9,7 @@
 #include "ir/buffer.h"
 #include "ir/error.h"
 #include "ops/operator_mutation_cases.h"
+#include "ops/refused.h"
 
 namespace fettle::test {
 namespace {
@@ -91,17 +92,6 @@ class Mutator {
 
 Operator operator_of(const MutationCase& c, std::vector<Attribute> attributes) {
   return {c.op, c.version, std::move(attributes), c.outputs, c.domain};
-}
-
-// Empty where nothing was refused.
-template <typename Action>
-std::optional<ErrorCode> refused(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
 }
 
 bool agrees(const ir::Type& type, const Tensor& tensor) {

@@ -11,9 +11,12 @@
 #include "ops/element_width.h"
 #include "ops/families.h"
 #include "ops/infer_context.h"
+#include "ops/refused.h"
 
 namespace fettle::ops {
 namespace {
+
+using test::refused;
 
 class Generator {
  public:
@@ -79,17 +82,6 @@ class Generator {
  private:
   std::mt19937 random_;
 };
-
-// Empty where nothing was refused.
-template <typename Action>
-std::optional<ErrorCode> refused(Action&& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
-}
 
 bool agrees(const ir::Type& type, const ir::Tensor& tensor) {
   if (!type.known()) return true;
