@@ -6,7 +6,10 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 #include <memory>
+#include <sstream>
 #include <thread>
 
 #include "calib/dataset.h"
@@ -62,20 +65,50 @@ std::vector<std::string> worker_arguments(const BenchRequest& request, const Ben
           std::to_string(ir::memory_limit())};
 }
 
+// Runs of one process come in bursts, so that its threads are awake and its data is in the caches.
+// A burst starts after a pause in which threads of the other processes stop spinning (ONNX Runtime's
+// do for some tens of milliseconds) and untimed runs for kSettleMilliseconds, and takes about
+// kBurstMilliseconds.
+constexpr std::chrono::milliseconds kPause(50);
+constexpr double kSettleMilliseconds = 10;
+constexpr double kBurstMilliseconds = 30;
+constexpr int kLeastRounds = 5;  // where there are that many runs to make
+
 // One worker's life: started, asked for runs, finished.
 struct Job {
   std::unique_ptr<Worker> worker;
   BenchResult result;
+  int burst = 1;
 
-  void take(const std::optional<std::string>& answer, bool keep) {
-    if (!answer || answer->rfind("error ", 0) == 0) {
-      result.error = answer ? answer->substr(6) : worker->failure();
-      worker.reset();
-    } else if (keep) {
-      result.milliseconds.push_back(std::strtod(answer->c_str(), nullptr));
-    }
+  // Sends a request; what answers it, or nothing once the worker has failed.
+  std::optional<std::string> ask(const std::string& request) {
+    return take(worker->ask(request));
+  }
+  std::optional<std::string> take(std::optional<std::string> answer) {
+    if (answer && answer->rfind("error ", 0) != 0) return answer;
+    result.error = answer ? answer->substr(6) : worker->failure();
+    worker.reset();
+    return std::nullopt;
+  }
+  // Makes `count` timed runs after the untimed ones; their times are appended to `times`.
+  void run(int count, std::vector<double>& times) {
+    std::this_thread::sleep_for(kPause);
+    const auto answer = ask(fmt::format("run {}", count));
+    if (!answer) return;
+    std::istringstream words(*answer);
+    for (double ms = 0; words >> ms;) times.push_back(ms);
   }
 };
+
+void warm_up(Job& job, const BenchOptions& options) {
+  if (!job.worker || options.warmup == 0) return;
+  std::vector<double> times;
+  job.run(options.warmup, times);
+  if (!job.worker) return;
+  const double one = std::max(quantile(times, 0.5), 1e-4);
+  const int most = std::max(1, (options.runs + kLeastRounds - 1) / kLeastRounds);
+  job.burst = static_cast<int>(std::clamp(kBurstMilliseconds / one, 1.0, static_cast<double>(most)));
+}
 
 }  // namespace
 
@@ -136,29 +169,99 @@ std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
                                               kPatienceSeconds);
   }
   for (Job& job : jobs) {  // all load at the same time
-    const auto hello = job.worker->read_line();  // its version, once loaded
-    job.take(hello, false);
-    if (job.worker) job.result.engine_version = *hello;
+    const auto hello = job.take(job.worker->read_line());  // its version, once loaded
+    if (hello) job.result.engine_version = *hello;
   }
-  const auto round = [&](bool keep) {
-    for (Job& job : jobs) {
-      if (job.worker) job.take(job.worker->ask("run"), keep);
-    }
-  };
-  for (int i = 0; i < options.warmup; ++i) round(false);
+  for (Job& job : jobs) warm_up(job, options);
   const auto start = Clock::now();
-  for (int i = 0; i < options.runs; ++i) {
+  const auto unfinished = [&](const Job& job) {
+    const size_t made = job.result.milliseconds.size();
+    if (!job.worker || made >= static_cast<size_t>(options.runs)) return false;
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    if (i >= 3 && seconds > options.max_seconds) break;
-    round(true);
+    return made < 3 || seconds <= options.max_seconds;
+  };
+  while (std::any_of(jobs.begin(), jobs.end(), unfinished)) {
+    for (Job& job : jobs) {
+      if (!unfinished(job)) continue;
+      const int left = options.runs - static_cast<int>(job.result.milliseconds.size());
+      job.run(std::min(job.burst, left), job.result.milliseconds);
+    }
   }
   std::vector<BenchResult> results;
   for (Job& job : jobs) {
-    if (job.worker) job.result.peak_bytes = job.worker->finish();
+    if (job.worker) {
+      if (const auto peak = job.ask("peak")) job.result.peak_bytes = std::stoll(*peak);
+    }
     results.push_back(std::move(job.result));
   }
   return results;
 }
+
+namespace {
+
+// What a worker measures: a model loaded by one of the engines, and its input.
+class Subject {
+ public:
+  explicit Subject(const std::vector<std::string>& arguments) : model_(ir::read_model(arguments[0])) {
+    const int threads = std::stoi(arguments[3]);
+    if (arguments[2].empty()) {
+      feeds_ = interp::usable_input(model_, std::stoull(arguments[4]), {});
+    } else {
+      feeds_ = calib::open_dataset(arguments[2], model_)->read(0);
+    }
+    if (arguments[1] == engine_name(Engine::kFettle)) {
+      interp::ExecutorOptions options;
+      options.threads = threads;
+      options.exact = arguments[5] == "exact";
+      executor_ = std::make_unique<interp::Executor>(model_, options);
+      return;
+    }
+    const auto library = find_onnxruntime(arguments[6]);
+    if (!library) fail(ErrorCode::kUnsupported, "no ONNX Runtime library found");
+    runtime_ = std::make_unique<OnnxRuntime>(*library);
+    session_ = std::make_unique<OnnxRuntimeSession>(*runtime_, arguments[0], threads);
+  }
+
+  std::string version() const {
+    return runtime_ ? "ONNX Runtime " + runtime_->version() : std::string("fettle ") + kVersion;
+  }
+  // Milliseconds of one run.
+  double run() {
+    const auto start = Clock::now();
+    if (executor_) {
+      executor_->run(feeds_);
+    } else {
+      session_->run(feeds_);
+    }
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  }
+  // A burst of `count` timed runs.
+  std::string burst(int count) {
+    for (double spent = 0; spent < kSettleMilliseconds;) spent += run();
+    std::string times;
+    for (int i = 0; i < count; ++i) times += fmt::format("{:.6f} ", run());
+    return times;
+  }
+
+ private:
+  ir::Model model_;
+  interp::Feeds feeds_;
+  std::unique_ptr<interp::Executor> executor_;
+  std::unique_ptr<OnnxRuntime> runtime_;
+  std::unique_ptr<OnnxRuntimeSession> session_;
+};
+
+// Peak resident bytes of this program, whatever the process was before it; 0 when unknown.
+int64_t own_peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    int64_t kib = 0;
+    if (word == "VmHWM:" && status >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace
 
 int bench_worker(const std::vector<std::string>& arguments) {
   const auto answer = [](const std::string& line) {
@@ -168,49 +271,21 @@ int bench_worker(const std::vector<std::string>& arguments) {
   try {
     if (arguments.size() != 8) fail(ErrorCode::kInternal, "bench worker called with bad arguments");
     ir::set_memory_limit(std::stoull(arguments[7]));
-    const std::string& path = arguments[0];
-    const int threads = std::stoi(arguments[3]);
-    const ir::Model model = ir::read_model(path);
-    interp::Feeds feeds;
-    if (arguments[2].empty()) {
-      feeds = interp::usable_input(model, std::stoull(arguments[4]), {});
-    } else {
-      feeds = calib::open_dataset(arguments[2], model)->read(0);
-    }
-    std::unique_ptr<interp::Executor> executor;
-    std::unique_ptr<OnnxRuntime> runtime;
-    std::unique_ptr<OnnxRuntimeSession> session;
-    if (arguments[1] == "fettle") {
-      interp::ExecutorOptions options;
-      options.threads = threads;
-      options.exact = arguments[5] == "exact";
-      executor = std::make_unique<interp::Executor>(model, options);
-      answer(std::string("fettle ") + kVersion);
-    } else {
-      const auto library = find_onnxruntime(arguments[6]);
-      if (!library) fail(ErrorCode::kUnsupported, "no ONNX Runtime library found");
-      runtime = std::make_unique<OnnxRuntime>(*library);
-      session = std::make_unique<OnnxRuntimeSession>(*runtime, path, threads);
-      answer("ONNX Runtime " + runtime->version());
-    }
-    for (int c = std::getchar(); c != EOF; c = std::getchar()) {
-      if (c != '\n') continue;
-      const auto start = Clock::now();
-      if (executor) {
-        executor->run(feeds);
+    Subject subject(arguments);
+    answer(subject.version());
+    for (std::string request; std::getline(std::cin, request);) {
+      if (request == "peak") {
+        answer(std::to_string(own_peak_bytes()));
       } else {
-        session->run(feeds);
+        answer(subject.burst(std::stoi(request.substr(std::string_view("run ").size()))));
       }
-      const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-      answer(fmt::format("{:.6f}", ms));
     }
-    return 0;
   } catch (const std::exception& e) {
     std::string text = e.what();
     std::replace(text.begin(), text.end(), '\n', ' ');
     answer("error " + text);
-    return 0;
   }
+  return 0;
 }
 
 }  // namespace fettle::report

@@ -1,5 +1,5 @@
 // Latency and peak memory, measured in one process per model and engine so that peaks are each
-// model's own, with the runs of all of them interleaved so that noise hits all alike.
+// model's own, with bursts of runs of all of them interleaved so that noise hits all alike.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +51,8 @@ std::string reliability_note(const std::vector<BenchResult>& results);
 std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
                                    const BenchOptions& options);
 
-// The worker process: loads what its arguments name, then runs once for every line on stdin and
-// answers with the time on stdout. Returns the exit code. `arguments` as written by run_bench.
+// The worker process: loads what its arguments name, then answers each line on stdin with one on
+// stdout: "run N" with N times in milliseconds, "peak" with its peak resident bytes. Returns the exit code. `arguments` as written by run_bench.
 int bench_worker(const std::vector<std::string>& arguments);
 
 }  // namespace fettle::report
