@@ -1,6 +1,5 @@
 #include "interp/matrix_product.h"
 
-
 #include "interp/packed_weights.h"
 #include "interp/parallel.h"
 #include "interp/product_shape.h"
@@ -144,26 +143,20 @@ class Product : public AcceleratedKernel {
     const bool alike = whole != nullptr && last != nullptr && whole->weights == compiled.weights &&
                        last->weights == compiled.weights;
     const int64_t blocks = alike ? (m + rows - 1) / rows : 1;
-    FirstException first;
-#pragma omp parallel for schedule(static) if (blocks > 1)
-    for (int64_t i = 0; i < blocks; ++i) {
-      first.guard([&] {
-        const bool is_last = i == blocks - 1;
-        const ProductShape& part = !alike ? shape : is_last ? tail : full;
-        const Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
-        const float* from = a.data<float>().data() + i * rows * shape.k();
-        std::unordered_map<int, memory> arguments{
-            {DNNL_ARG_SRC, memory_of(matrix_desc(part.a, options_.transpose_a), from)},
-            {DNNL_ARG_WEIGHTS, weights},
-            {DNNL_ARG_DST,
-             memory_of(plain_desc(part.product, kFloat), out + i * rows * shape.n())}};
-        if (bias != nullptr) {
-          arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(part), kFloat), *bias));
-        }
-        execute(chosen.prepared, std::move(arguments));
-      });
-    }
-    first.rethrow();
+    for_each_index(blocks, true, [&](int64_t i) {
+      const bool is_last = i == blocks - 1;
+      const ProductShape& part = !alike ? shape : is_last ? tail : full;
+      const Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
+      const float* from = a.data<float>().data() + i * rows * shape.k();
+      std::unordered_map<int, memory> arguments{
+          {DNNL_ARG_SRC, memory_of(matrix_desc(part.a, options_.transpose_a), from)},
+          {DNNL_ARG_WEIGHTS, weights},
+          {DNNL_ARG_DST, memory_of(plain_desc(part.product, kFloat), out + i * rows * shape.n())}};
+      if (bias != nullptr) {
+        arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(part), kFloat), *bias));
+      }
+      execute(chosen.prepared, std::move(arguments));
+    });
   }
 
   std::unique_ptr<Compiled> compile(const ProductShape& shape, bool bias, bool constant_weights) {
