@@ -74,8 +74,9 @@ class Call {
   std::vector<ir::Dims> blocked_dims_;
 };
 
-// Operand `i` (present, a tensor) in layout `wanted`: as it is, or copied to `storage`.
-dnnl::memory in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted, Blocked& storage);
+// Bytes of operand `i` (present, a tensor) in layout `wanted`: its own, or those of a copy in `storage`.
+const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted,
+                           Blocked& storage);
 
 // A kernel bound to one step of a plan. It may keep packed weights and compiled primitives between
 // calls. run() returns false, with nothing changed, for operands that it does not handle (type,

@@ -81,13 +81,13 @@ class Binary : public AcceleratedKernel {
     if (!row_.keeps_zero && is_padded(desc)) return false;
     Blocked a_copy;
     Blocked b_copy;
-    const dnnl::memory a = in_layout(call, 0, desc, a_copy);
-    const dnnl::memory b = in_layout(call, 1, desc, b_copy);
+    const std::byte* a = in_layout(call, 0, desc, a_copy);
+    const std::byte* b = in_layout(call, 1, desc, b_copy);
     std::shared_ptr<ir::Buffer> storage = a_copy.buffer != nullptr ? a_copy.buffer : b_copy.buffer;
     for (size_t i = 0; i < 2 && storage == nullptr; ++i) storage = call.reusable(i);
     if (storage == nullptr) storage = ir::Buffer::allocate(desc.get_size());
-    const auto* left = static_cast<const float*>(a.get_data_handle());
-    const auto* right = static_cast<const float*>(b.get_data_handle());
+    const auto* left = reinterpret_cast<const float*>(a);
+    const auto* right = reinterpret_cast<const float*>(b);
     auto* out = reinterpret_cast<float*>(storage->mutable_data());
     for_chunks(static_cast<int64_t>(desc.get_size() / sizeof(float)),
                [&](int64_t begin, int64_t end) {

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <map>
 
 #include "ir/error.h"
 
@@ -90,25 +91,63 @@ void append_layout(const dnnl::memory::desc& desc, std::vector<int64_t>& key) {
   key.insert(key.end(), blocking.inner_idxs, blocking.inner_idxs + blocking.inner_nblks);
 }
 
-dnnl::memory memory_of(const dnnl::memory::desc& desc, const void* bytes) {
-  return dnnl::memory(desc, cpu_engine(), const_cast<void*>(bytes));
-}
-
 Blocked allocate_blocked(const dnnl::memory::desc& desc, ir::DataType type) {
   return Blocked{desc, ir::Buffer::allocate(desc.get_size()), type};
 }
 
-void reorder(const dnnl::memory& from, const dnnl::memory& to) {
-  dnnl::reorder(from, to).execute(cpu_stream(), const_cast<dnnl::memory&>(from),
-                                  const_cast<dnnl::memory&>(to));
-  cpu_stream().wait();
+namespace {
+
+// Reorders by what they convert; every thread has its own.
+class Reorders {
+ public:
+  Prepared& get(const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
+    key_.clear();
+    key_.push_back(static_cast<int64_t>(from.data_type()));
+    key_.push_back(static_cast<int64_t>(to.data_type()));
+    key_.insert(key_.end(), from.data.dims, from.data.dims + from.data.ndims);
+    append_layout(from, key_);
+    append_layout(to, key_);
+    key_.push_back(static_cast<int64_t>(to.data.extra.flags));  // sums of weights stored beside them
+    key_.push_back(to.data.extra.compensation_mask);
+    key_.push_back(to.data.extra.asymm_compensation_mask);
+    key_.push_back(to.data.extra.scale_adjust == 1.0f ? 0 : 1);
+    const auto found = held_.find(key_);
+    if (found != held_.end()) return found->second;
+    if (held_.size() == kMost) held_.clear();
+    return held_.emplace(key_, make(from, to)).first->second;
+  }
+
+ private:
+  static constexpr size_t kMost = 512;
+
+  static Prepared make(const dnnl::memory::desc& from, const dnnl::memory::desc& to) {
+    using Reorder = dnnl::reorder;
+    const auto elements = static_cast<int64_t>(std::max(from.get_size(), to.get_size()) / 4);
+    return prepare<Reorder>(
+        elements * 4,
+        [&] {
+          return Reorder::primitive_desc(cpu_engine(), from, cpu_engine(), to, scratch_attr());
+        },
+        [](const Reorder::primitive_desc&) {});
+  }
+
+  std::vector<int64_t> key_;
+  std::map<std::vector<int64_t>, Prepared> held_;
+};
+
+}  // namespace
+
+void reorder(const dnnl::memory::desc& from, const void* source, const dnnl::memory::desc& to,
+             void* target) {
+  thread_local Reorders reorders;
+  reorders.get(from, to).run({{DNNL_ARG_FROM, &from, source}, {DNNL_ARG_TO, &to, target}});
 }
 
 ir::Tensor to_plain(const Blocked& blocked) {
   const dnnl::memory::desc plain = plain_desc(blocked.dims(), blocked.type);
   if (plain == blocked.desc) return ir::Tensor(blocked.type, blocked.dims(), blocked.buffer);
   ir::Tensor out(blocked.type, blocked.dims());
-  reorder(memory_of(blocked.desc, blocked.buffer->data()), memory_of(plain, out.mutable_bytes()));
+  reorder(blocked.desc, blocked.buffer->data(), plain, out.mutable_bytes());
   return out;
 }
 
@@ -134,16 +173,37 @@ OneThread::~OneThread() {
   omp_set_num_threads(before_);
 }
 
-void execute(const Prepared& prepared, std::unordered_map<int, dnnl::memory> arguments) {
+void Prepared::bind(std::initializer_list<Argument> arguments) {
+  const auto add = [this](int index, const dnnl::memory::desc& desc, const void* bytes) {
+    bound_.memories.emplace_back(desc, cpu_engine(), const_cast<void*>(bytes));
+    bound_.arguments.push_back({index, bound_.memories.back().get()});
+    bound_.bytes.push_back(bytes);
+  };
+  bound_ = {};
+  for (const Argument& a : arguments) add(a.index, *a.desc, a.bytes);
+  if (scratchpad_ > 0) add(DNNL_ARG_SCRATCHPAD, scratchpad_desc_, scratch(scratchpad_));
+}
+
+void Prepared::place(size_t i, const void* bytes) {
+  if (bound_.bytes[i] == bytes) return;
+  bound_.memories[i].set_data_handle(const_cast<void*>(bytes));
+  bound_.bytes[i] = bytes;
+}
+
+void Prepared::run(std::initializer_list<Argument> arguments) {
   std::optional<OneThread> scope;
-  if (prepared.one_thread) scope.emplace();
-  const dnnl::memory::desc& scratchpad = prepared.scratchpad;
-  if (scratchpad.get_size() > 0) {
-    arguments.insert_or_assign(DNNL_ARG_SCRATCHPAD,
-                               memory_of(scratchpad, scratch(scratchpad.get_size())));
+  if (one_thread_) scope.emplace();
+  if (bound_.arguments.empty()) {
+    bind(arguments);
+  } else {
+    size_t i = 0;
+    for (const Argument& a : arguments) place(i++, a.bytes);
+    if (scratchpad_ > 0) place(i, scratch(scratchpad_));
   }
-  prepared.primitive.execute(cpu_stream(), arguments);
-  cpu_stream().wait();
+  const auto status =
+      dnnl_primitive_execute(primitive_.get(), cpu_stream().get(),
+                             static_cast<int>(bound_.arguments.size()), bound_.arguments.data());
+  dnnl::error::wrap_c_api(status, "could not run a primitive");
 }
 
 }  // namespace fettle::interp

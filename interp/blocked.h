@@ -2,10 +2,11 @@
 #pragma once
 
 #include <dnnl.hpp>
+#include <initializer_list>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "ir/tensor.h"
@@ -55,15 +56,11 @@ bool is_padded(const dnnl::memory::desc& desc);
 // Appends numbers that identify the layout to a cache key.
 void append_layout(const dnnl::memory::desc& desc, std::vector<int64_t>& key);
 
-// Views of bytes as oneDNN memory; nothing is copied. Bytes given as constant must only be read.
-dnnl::memory memory_of(const dnnl::memory::desc& desc, const void* bytes);
-inline dnnl::memory memory_of(const dnnl::memory::desc& desc, const ir::Tensor& tensor) {
-  return memory_of(desc, tensor.bytes());
-}
 // Uninitialised storage for `desc`. Throws kLimit beyond the memory limit.
 Blocked allocate_blocked(const dnnl::memory::desc& desc, ir::DataType type);
 // Copies between layouts of the same dims.
-void reorder(const dnnl::memory& from, const dnnl::memory& to);
+void reorder(const dnnl::memory::desc& from, const void* source, const dnnl::memory::desc& to,
+             void* target);
 ir::Tensor to_plain(const Blocked& blocked);
 
 // Scratch memory of this thread, at least `size` bytes, overwritten by the next call.
@@ -71,13 +68,59 @@ void* scratch(size_t size);
 // Attributes with a caller-provided scratchpad, which execute() provides.
 dnnl::primitive_attr scratch_attr();
 
-// A primitive ready to run. Those built on oneDNN's general matrix product choose their kernels by
-// the number of threads; they run on one thread, so that results do not depend on it.
-struct Prepared {
-  dnnl::primitive primitive;
-  dnnl::memory::desc scratchpad;
-  bool one_thread = false;
+// One operand of a primitive: its place (DNNL_ARG_...), layout and bytes. Bytes of operands that
+// the primitive only reads are not written.
+struct Argument {
+  int index;
+  const dnnl::memory::desc* desc;
+  const void* bytes;
 };
+
+// A primitive ready to run.
+class Prepared {
+ public:
+  Prepared() = default;
+  // `one_thread`: it runs on the calling thread alone.
+  Prepared(dnnl::primitive primitive, const dnnl::memory::desc& scratchpad, bool one_thread,
+           std::string implementation)
+      : primitive_(std::move(primitive)),
+        scratchpad_(scratchpad.get_size()),
+        scratchpad_desc_(scratchpad),
+        one_thread_(one_thread),
+        implementation_(std::move(implementation)) {}
+
+  // Every run must name the same operands with the same layouts in the same order: their
+  // descriptors are kept from the first run on. Not reentrant; copies are independent.
+  void run(std::initializer_list<Argument> arguments);
+  bool one_thread() const { return one_thread_; }
+  const std::string& implementation() const { return implementation_; }
+
+ private:
+  // Memory objects of the operands of earlier runs; not copied.
+  struct Bound {
+    std::vector<dnnl::memory> memories;
+    std::vector<dnnl_exec_arg_t> arguments;
+    std::vector<const void*> bytes;
+    Bound() = default;
+    Bound(const Bound&) {}
+    Bound(Bound&&) = default;
+    Bound& operator=(const Bound&) { return *this = Bound(); }
+    Bound& operator=(Bound&&) = default;
+  };
+  void bind(std::initializer_list<Argument> arguments);
+  void place(size_t i, const void* bytes);
+
+  dnnl::primitive primitive_;
+  size_t scratchpad_ = 0;
+  dnnl::memory::desc scratchpad_desc_;
+  bool one_thread_ = false;
+  std::string implementation_;
+  Bound bound_;
+};
+
+// Multiply-accumulates (or operations of similar cost) from which on a primitive is worth the start
+// of a parallel region.
+inline constexpr int64_t kSharedWork = 500'000;
 
 // Parallel regions that this thread starts have one thread while an object of this class lives.
 class OneThread {
@@ -92,20 +135,20 @@ class OneThread {
 };
 
 // `describe()` returns the primitive's descriptor; `use(descriptor)` sees the one that is taken.
+// `work` is the number of multiply-accumulates. Primitives built on oneDNN's general matrix product
+// choose their kernels by the number of threads; they run on one thread, so that results do not
+// depend on it.
 template <typename Primitive, typename Describe, typename Use>
-Prepared prepare(Describe&& describe, Use&& use) {
-  auto pd = describe();
-  const bool one_thread =
-      std::string_view(pd.impl_info_str()).find("gemm") != std::string_view::npos;
+Prepared prepare(int64_t work, Describe&& describe, Use&& use) {
   std::optional<OneThread> scope;
-  if (one_thread) {
+  if (work < kSharedWork) scope.emplace();
+  auto pd = describe();
+  if (!scope && std::string_view(pd.impl_info_str()).find("gemm") != std::string_view::npos) {
     scope.emplace();
     pd = describe();
   }
   use(pd);
-  return Prepared{Primitive(pd), pd.scratchpad_desc(), one_thread};
+  return Prepared(Primitive(pd), pd.scratchpad_desc(), scope.has_value(), pd.impl_info_str());
 }
-
-void execute(const Prepared& prepared, std::unordered_map<int, dnnl::memory> arguments);
 
 }  // namespace fettle::interp

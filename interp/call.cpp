@@ -64,17 +64,17 @@ std::shared_ptr<ir::Buffer> Call::reusable(size_t i) {
   return sole ? buffer : nullptr;
 }
 
-dnnl::memory in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted, Blocked& storage) {
+const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted,
+                           Blocked& storage) {
   const Blocked* own = call.blocked(i);
-  if (own != nullptr && own->desc == wanted) return memory_of(wanted, own->buffer->data());
-  const dnnl::memory from =
-      own != nullptr ? memory_of(own->desc, own->buffer->data())
-                     : memory_of(plain_desc(*call.dims(i), call.type(i)), *call.tensor(i));
-  if (from.get_desc() == wanted) return from;
+  if (own != nullptr && own->desc == wanted) return own->buffer->data();
+  const dnnl::memory::desc held =
+      own != nullptr ? own->desc : plain_desc(*call.dims(i), call.type(i));
+  const std::byte* bytes = own != nullptr ? own->buffer->data() : call.tensor(i)->bytes();
+  if (held == wanted) return bytes;
   storage = allocate_blocked(wanted, call.type(i));
-  const dnnl::memory to = memory_of(wanted, storage.buffer->mutable_data());
-  reorder(from, to);
-  return to;
+  reorder(held, bytes, wanted, storage.buffer->mutable_data());
+  return storage.buffer->data();
 }
 
 void Call::set(size_t i, Blocked blocked) {

@@ -88,9 +88,11 @@ class Convolution : public AcceleratedKernel {
   }
 
   template <typename Primitive>
-  std::unique_ptr<Compiled> finish(const typename Primitive::desc& desc) const {
+  std::unique_ptr<Compiled> finish(const ConvolutionGeometry& g,
+                                   const typename Primitive::desc& desc) const {
     auto compiled = std::make_unique<Compiled>();
     compiled->prepared = prepare<Primitive>(
+        g.macs(),
         [&] { return typename Primitive::primitive_desc(desc, attributes(), cpu_engine()); },
         [&](const typename Primitive::primitive_desc& pd) {
           compiled->src = pd.src_desc();
@@ -107,7 +109,7 @@ class Convolution : public AcceleratedKernel {
     const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
                           any_desc(g.src, kFloat), weights, bias, any_desc(g.dst, kFloat),
                           g.strides, g.dilations, g.pads_begin, g.pads_end);
-    return finish<Conv>(desc);
+    return finish<Conv>(g, desc);
   }
 
   std::unique_ptr<Compiled> compile_transposed(const ConvolutionGeometry& g,
@@ -118,7 +120,7 @@ class Convolution : public AcceleratedKernel {
                             dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat), weights,
                             bias, any_desc(g.dst, kFloat), g.strides, g.dilations, g.pads_begin,
                             g.pads_end);
-    return finish<Deconv>(desc);
+    return finish<Deconv>(g, desc);
   }
 
   // Output storage that already holds the residual, in layout `dst`.
@@ -132,27 +134,28 @@ class Convolution : public AcceleratedKernel {
     if (held == dst) {
       std::memcpy(out.buffer->mutable_data(), bytes, dst.get_size());
     } else {
-      reorder(memory_of(held, bytes), memory_of(dst, out.buffer->mutable_data()));
+      reorder(held, bytes, dst, out.buffer->mutable_data());
     }
     return out;
   }
 
-  void execute_on(Call& call, const Compiled& compiled, const ConvolutionGeometry& g,
+  void execute_on(Call& call, Compiled& compiled, const ConvolutionGeometry& g,
                   const ir::Tensor& w) {
     Blocked converted;
-    const memory src = in_layout(call, 0, compiled.src, converted);
-    const memory weights =
+    const std::byte* src = in_layout(call, 0, compiled.src, converted);
+    const void* weights =
         weights_.get(w, g.weights_desc(kFloat), compiled.weights, call.is_constant(1));
     Blocked out = options_.residual ? residual_storage(call, compiled.dst)
                                     : allocate_blocked(compiled.dst, kFloat);
-    std::unordered_map<int, memory> arguments{
-        {DNNL_ARG_SRC, src},
-        {DNNL_ARG_WEIGHTS, weights},
-        {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}};
-    if (!g.bias.empty()) {
-      arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(g.bias, kFloat), *call.tensor(2)));
+    const Argument x{DNNL_ARG_SRC, &compiled.src, src};
+    const Argument weight{DNNL_ARG_WEIGHTS, &compiled.weights, weights};
+    const Argument y{DNNL_ARG_DST, &out.desc, out.buffer->mutable_data()};
+    if (g.bias.empty()) {
+      compiled.prepared.run({x, weight, y});
+    } else {
+      const memory::desc bias = plain_desc(g.bias, kFloat);
+      compiled.prepared.run({x, weight, y, {DNNL_ARG_BIAS, &bias, call.tensor(2)->bytes()}});
     }
-    execute(compiled.prepared, std::move(arguments));
     call.set(0, std::move(out));
   }
 

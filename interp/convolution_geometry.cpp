@@ -45,7 +45,14 @@ ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x
     g.pads_end.push_back((small - 1) * window.strides[i] + window.extent(i) - large -
                          window.pads_begin[i]);
   }
+  const ir::Dims& stepped = transposed ? g.src : g.dst;
+  for (size_t i = 2; i < stepped.size(); ++i) g.positions *= stepped[i];
+  g.positions *= stepped[0];
   return g;
+}
+
+int64_t ConvolutionGeometry::macs() const {
+  return positions * ir::element_count(weights);
 }
 
 }  // namespace fettle::interp

@@ -10,7 +10,10 @@ struct ConvolutionGeometry {
   dnnl::memory::dims src, weights, bias, dst;  // `bias` stays empty
   dnnl::memory::dims strides, dilations, pads_begin, pads_end;
   dnnl::memory::dims weights_strides;
+  int64_t positions = 1;  // of the kernel, over all samples
 
+  // Multiply-accumulates, padding included.
+  int64_t macs() const;
   // The ONNX weights as they lie in memory, under the dims `weights`.
   dnnl::memory::desc weights_desc(ir::DataType type) const {
     return dnnl::memory::desc(weights, dnnl_type(type), weights_strides);

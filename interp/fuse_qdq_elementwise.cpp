@@ -200,8 +200,8 @@ class BytePair : public AcceleratedKernel {
     const auto a = in_layout(call, 0, channels_last_desc(dims, p_.a.type), a_copy);
     const auto b = in_layout(call, 1, channels_last_desc(dims, p_.b.type), b_copy);
     Blocked out = allocate_blocked(channels_last_desc(dims, p_.y.type), p_.y.type);
-    const auto* left = static_cast<const uint8_t*>(a.get_data_handle());
-    const auto* right = static_cast<const uint8_t*>(b.get_data_handle());
+    const auto* left = reinterpret_cast<const uint8_t*>(a);
+    const auto* right = reinterpret_cast<const uint8_t*>(b);
     auto* to = reinterpret_cast<uint8_t*>(out.buffer->mutable_data());
     for_chunks(ir::element_count(dims), [&](int64_t begin, int64_t end) {
       combine_(left + begin, 1, right + begin, 1, p_, to + begin, end - begin);

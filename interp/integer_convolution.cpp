@@ -66,18 +66,20 @@ class ByteConvolution : public AcceleratedKernel {
     Compiled* compiled = cache_.get(*call.dims(0), [&] { return compile(g); });
     if (compiled == nullptr) return false;
     Blocked converted;
-    const memory src = in_layout(call, 0, compiled->src, converted);
+    const std::byte* src = in_layout(call, 0, compiled->src, converted);
     const ir::DataType type = requantizes_ ? spec_.y.type : ir::DataType::kInt32;
     Blocked out = allocate_blocked(compiled->dst, type);
-    std::unordered_map<int, memory> arguments{
-        {DNNL_ARG_SRC, src},
-        {DNNL_ARG_WEIGHTS,
-         weights_.get(w_, g.weights_desc(ir::DataType::kInt8), compiled->weights, true)},
-        {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}};
+    const void* weights =
+        weights_.get(w_, g.weights_desc(ir::DataType::kInt8), compiled->weights, true);
+    const Argument x{DNNL_ARG_SRC, &compiled->src, src};
+    const Argument weight{DNNL_ARG_WEIGHTS, &compiled->weights, weights};
+    const Argument y{DNNL_ARG_DST, &out.desc, out.buffer->mutable_data()};
     if (requantizes_ && !spec_.bias.empty()) {
-      arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_.dims(), bias_.type()), bias_));
+      const memory::desc bias = plain_desc(bias_.dims(), bias_.type());
+      compiled->prepared.run({x, weight, y, {DNNL_ARG_BIAS, &bias, bias_.bytes()}});
+    } else {
+      compiled->prepared.run({x, weight, y});
     }
-    execute(compiled->prepared, std::move(arguments));
     call.set(0, requantizes_ ? std::move(out) : requantized(out, g));
     return true;
   }
@@ -101,9 +103,11 @@ class ByteConvolution : public AcceleratedKernel {
                             src, any_desc(g.weights, ir::DataType::kInt8),
                             bias ? plain_desc(bias_.dims(), bias_.type()) : memory::desc(), dst,
                             g.strides, g.dilations, g.pads_begin, g.pads_end);
-      const Conv::primitive_desc pd(desc, attributes(), cpu_engine());
-      return std::make_unique<Compiled>(
-          Compiled{{Conv(pd), pd.scratchpad_desc(), false}, src, pd.weights_desc(), dst});
+      auto compiled = std::make_unique<Compiled>(Compiled{{}, src, {}, dst});
+      compiled->prepared = prepare<Conv>(
+          g.macs(), [&] { return Conv::primitive_desc(desc, attributes(), cpu_engine()); },
+          [&](const Conv::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
+      return compiled;
     } catch (const dnnl::error&) {
       return nullptr;
     }

@@ -70,9 +70,12 @@ std::unique_ptr<IntegerProduct::Compiled> IntegerProduct::compile(
     try {
       const dnnl::matmul::desc desc(plain_desc(shape.a, a.type()), weights,
                                     plain_desc(shape.product, ir::DataType::kInt32));
-      const dnnl::matmul::primitive_desc pd(desc, scratch_attr(), cpu_engine());
-      return std::make_unique<Compiled>(
-          Compiled{{dnnl::matmul(pd), pd.scratchpad_desc(), false}, pd.weights_desc()});
+      auto compiled = std::make_unique<Compiled>();
+      compiled->prepared = prepare<dnnl::matmul>(
+          ir::element_count(shape.product) * shape.k(),
+          [&] { return dnnl::matmul::primitive_desc(desc, scratch_attr(), cpu_engine()); },
+          [&](const dnnl::matmul::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
+      return compiled;
     } catch (const dnnl::error&) {
       return nullptr;
     }
@@ -104,12 +107,13 @@ void IntegerProduct::multiply(const ProductShape& shape, const ir::Tensor& a,
     const bool packed =
         source.constant && packed_.layout() != nullptr && *packed_.layout() == compiled->weights;
     const ir::Tensor& b = packed ? signed_ : signed_b(source);
-    execute(compiled->prepared,
-            {{DNNL_ARG_SRC, memory_of(plain_desc(shape.a, a.type()), a)},
-             {DNNL_ARG_WEIGHTS, packed_.get(b, plain_desc(shape.b, ir::DataType::kInt8),
-                                            compiled->weights, source.constant)},
-             {DNNL_ARG_DST,
-              memory_of(plain_desc(shape.product, ir::DataType::kInt32), out.mutable_bytes())}});
+    const memory::desc plain_b = plain_desc(shape.b, ir::DataType::kInt8);
+    const memory::desc src = plain_desc(shape.a, a.type());
+    const memory::desc dst = plain_desc(shape.product, ir::DataType::kInt32);
+    compiled->prepared.run({{DNNL_ARG_SRC, &src, a.bytes()},
+                            {DNNL_ARG_WEIGHTS, &compiled->weights,
+                             packed_.get(b, plain_b, compiled->weights, source.constant)},
+                            {DNNL_ARG_DST, &dst, out.mutable_bytes()}});
     return;
   }
   const int64_t m = shape.m();

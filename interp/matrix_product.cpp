@@ -61,8 +61,8 @@ class Product : public AcceleratedKernel {
     Compiled* compiled = find(*shape, addend == Addend::kBias, call.is_constant(1));
     if (compiled == nullptr) return false;
     ir::Tensor out(kFloat, shape->output);
-    const memory weights = weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
-                                        compiled->weights, call.is_constant(1));
+    const void* weights = weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
+                                       compiled->weights, call.is_constant(1));
     multiply(*shape, *compiled, a, weights, addend == Addend::kBias ? c : nullptr,
              call.is_constant(1), reinterpret_cast<float*>(out.mutable_bytes()));
     if (addend == Addend::kBroadcast) {
@@ -124,12 +124,12 @@ class Product : public AcceleratedKernel {
 
   // One product. A primitive that runs on one thread gets blocks of rows, of a size that does not
   // depend on the number of threads, where there are many.
-  void multiply(const ProductShape& shape, const Compiled& compiled, const ir::Tensor& a,
-                const memory& weights, const ir::Tensor* bias, bool constant_weights, float* out) {
+  void multiply(const ProductShape& shape, Compiled& compiled, const ir::Tensor& a,
+                const void* weights, const ir::Tensor* bias, bool constant_weights, float* out) {
     constexpr int64_t kRows = 64;
     const int64_t m = shape.m();
     const bool split =
-        compiled.prepared.one_thread && shape.a.size() == 2 && !options_.transpose_a && m > kRows;
+        compiled.prepared.one_thread() && shape.a.size() == 2 && !options_.transpose_a && m > kRows;
     const int64_t rows = split ? kRows : m;
     ProductShape full = shape;
     ProductShape tail = shape;
@@ -137,8 +137,8 @@ class Product : public AcceleratedKernel {
       full.a[0] = full.product[0] = rows;
       tail.a[0] = tail.product[0] = m % rows == 0 ? rows : m % rows;
     }
-    const Compiled* whole = split ? find(full, bias != nullptr, constant_weights) : &compiled;
-    const Compiled* last = split ? find(tail, bias != nullptr, constant_weights) : &compiled;
+    Compiled* whole = split ? find(full, bias != nullptr, constant_weights) : &compiled;
+    Compiled* last = split ? find(tail, bias != nullptr, constant_weights) : &compiled;
     // Blocks share the packed weights; a block that would want another layout prevents the split.
     const bool alike = whole != nullptr && last != nullptr && whole->weights == compiled.weights &&
                        last->weights == compiled.weights;
@@ -146,16 +146,22 @@ class Product : public AcceleratedKernel {
     for_each_index(blocks, true, [&](int64_t i) {
       const bool is_last = i == blocks - 1;
       const ProductShape& part = !alike ? shape : is_last ? tail : full;
-      const Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
+      Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
       const float* from = a.data<float>().data() + i * rows * shape.k();
-      std::unordered_map<int, memory> arguments{
-          {DNNL_ARG_SRC, memory_of(matrix_desc(part.a, options_.transpose_a), from)},
-          {DNNL_ARG_WEIGHTS, weights},
-          {DNNL_ARG_DST, memory_of(plain_desc(part.product, kFloat), out + i * rows * shape.n())}};
-      if (bias != nullptr) {
-        arguments.emplace(DNNL_ARG_BIAS, memory_of(plain_desc(bias_dims(part), kFloat), *bias));
+      const memory::desc src = matrix_desc(part.a, options_.transpose_a);
+      const memory::desc dst = plain_desc(part.product, kFloat);
+      const Argument left{DNNL_ARG_SRC, &src, from};
+      const Argument right{DNNL_ARG_WEIGHTS, &chosen.weights, weights};
+      const Argument result{DNNL_ARG_DST, &dst, out + i * rows * shape.n()};
+      Prepared own;  // blocks run at the same time
+      if (blocks > 1) own = chosen.prepared;
+      Prepared& prepared = blocks > 1 ? own : chosen.prepared;
+      if (bias == nullptr) {
+        prepared.run({left, right, result});
+      } else {
+        const memory::desc row = plain_desc(bias_dims(part), kFloat);
+        prepared.run({left, right, result, {DNNL_ARG_BIAS, &row, bias->bytes()}});
       }
-      execute(chosen.prepared, std::move(arguments));
     });
   }
 
@@ -179,6 +185,7 @@ class Product : public AcceleratedKernel {
                                            : dnnl::matmul::desc(src, weights, dst);
       auto compiled = std::make_unique<Compiled>();
       compiled->prepared = prepare<dnnl::matmul>(
+          ir::element_count(shape.product) * shape.k(),
           [&] { return dnnl::matmul::primitive_desc(desc, attributes(), cpu_engine()); },
           [&](const dnnl::matmul::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
       return compiled;

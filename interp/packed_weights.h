@@ -9,11 +9,11 @@ namespace fettle::interp {
 
 class PackedWeights {
  public:
-  // `source` seen under `plain`, in layout `wanted`. A constant source is packed once and kept; its
-  // own pages may then leave memory when they are mapped from a file. There is never more than one
-  // packed copy.
-  dnnl::memory get(const ir::Tensor& source, const dnnl::memory::desc& plain,
-                   const dnnl::memory::desc& wanted, bool constant);
+  // Bytes of `source`, seen under `plain`, in layout `wanted`. A constant source is packed once and
+  // kept; its own pages may then leave memory when they are mapped from a file. There is never more
+  // than one packed copy.
+  const void* get(const ir::Tensor& source, const dnnl::memory::desc& plain,
+                  const dnnl::memory::desc& wanted, bool constant);
   // The layout held now; null before the first packing and while the plain layout serves.
   const dnnl::memory::desc* layout() const { return packed_.buffer ? &packed_.desc : nullptr; }
 

@@ -39,8 +39,8 @@ class Pool : public AcceleratedKernel {
     if (compiled == nullptr) return false;
     Blocked unused;
     Blocked out = allocate_blocked(compiled->dst, kFloat);
-    execute(compiled->prepared, {{DNNL_ARG_SRC, in_layout(call, 0, src, unused)},
-                                 {DNNL_ARG_DST, memory_of(out.desc, out.buffer->mutable_data())}});
+    compiled->prepared.run({{DNNL_ARG_SRC, &src, in_layout(call, 0, src, unused)},
+                            {DNNL_ARG_DST, &out.desc, out.buffer->mutable_data()}});
     call.set(0, std::move(out));
     return true;
   }
@@ -81,9 +81,12 @@ class Pool : public AcceleratedKernel {
       const Pooling::desc desc(dnnl::prop_kind::forward_inference, algorithm_, src,
                                any_desc(y, kFloat), window.strides, window.kernel, dilations,
                                window.pads_begin, pads_end);
-      const Pooling::primitive_desc pd(desc, scratch_attr(), cpu_engine());
-      return std::make_unique<Compiled>(
-          Compiled{{Pooling(pd), pd.scratchpad_desc(), false}, pd.dst_desc()});
+      const int64_t work = ir::element_count(y) * ir::element_count(window.kernel);
+      auto compiled = std::make_unique<Compiled>();
+      compiled->prepared = prepare<Pooling>(
+          work, [&] { return Pooling::primitive_desc(desc, scratch_attr(), cpu_engine()); },
+          [&](const Pooling::primitive_desc& pd) { compiled->dst = pd.dst_desc(); });
+      return compiled;
     } catch (const dnnl::error&) {
       return nullptr;
     }
