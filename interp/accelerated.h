@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,9 +25,14 @@ struct Slot {
     if (blocked != nullptr && !value.is_tensor()) value = ops::RuntimeValue(to_plain(*blocked));
     return value;
   }
+  bool empty() const { return blocked == nullptr && value.kind == ops::RuntimeValue::Kind::kNone; }
+  void clear() {
+    if (blocked != nullptr) blocked.reset();
+    if (value.kind != ops::RuntimeValue::Kind::kNone) value = {};
+  }
 };
 
-// One evaluation of a step: its operands and the outputs to fill.
+// The operands of a step and the outputs to fill; the same for all evaluations of the step.
 class Call {
  public:
   struct Input {
@@ -34,12 +40,31 @@ class Call {
     Slot* slot = nullptr;
     bool last_use = false;  // nothing reads the slot after this step
   };
-  struct Output {
-    ops::RuntimeValue value;
-    std::shared_ptr<const Blocked> blocked;
+  // Outputs in the order of the call.
+  class Outputs {
+   public:
+    explicit Outputs(const std::vector<Slot*>& slots) : slots_(slots) {}
+    size_t size() const { return slots_.size(); }
+    Slot& operator[](size_t i) const { return *slots_[i]; }
+
+   private:
+    const std::vector<Slot*>& slots_;
   };
 
-  Call(std::vector<Input> inputs, size_t outputs) : inputs_(std::move(inputs)), outputs_(outputs) {}
+  // Writes to slots of the caller, null for omitted outputs.
+  Call(std::vector<Input> inputs, std::vector<Slot*> outputs)
+      : inputs_(std::move(inputs)), outputs_(std::move(outputs)), own_(1) {
+    for (Slot*& output : outputs_) {
+      drops_ = drops_ || output == nullptr;
+      if (output == nullptr) output = &own_[0];
+    }
+  }
+  // Has `outputs` slots of its own.
+  Call(std::vector<Input> inputs, size_t outputs) : inputs_(std::move(inputs)), own_(outputs) {
+    for (Slot& slot : own_) outputs_.push_back(&slot);
+  }
+  Call(Call&&) = default;
+  Call& operator=(Call&&) = default;
 
   bool has(size_t i) const {
     return i < inputs_.size() && (inputs_[i].constant != nullptr || inputs_[i].slot != nullptr);
@@ -61,20 +86,27 @@ class Call {
   std::shared_ptr<ir::Buffer> reusable(size_t i);
 
   void set(size_t i, ir::Tensor tensor) {
-    outputs_[i].value = ops::RuntimeValue(std::move(tensor));
+    outputs_[i]->blocked.reset();
+    outputs_[i]->value = ops::RuntimeValue(std::move(tensor));
   }
   void set(size_t i, Blocked blocked);
   // Output `i` is operand `operand`, in whatever layout it has.
   void forward(size_t operand, size_t i);
-  std::vector<Output>& outputs() { return outputs_; }
+  Outputs outputs() const { return Outputs(outputs_); }
+  // Frees what was computed for omitted outputs.
+  void drop_omitted() {
+    if (drops_) own_[0].clear();
+  }
 
  private:
   std::vector<Input> inputs_;
-  std::vector<Output> outputs_;
-  std::vector<ir::Dims> blocked_dims_;
+  std::vector<Slot*> outputs_;
+  std::vector<Slot> own_;
+  bool drops_ = false;
 };
 
-// Bytes of operand `i` (present, a tensor) in layout `wanted`: its own, or those of a copy in `storage`.
+// Bytes of operand `i` (present, a tensor) in layout `wanted`: its own, or those of a copy in
+// `storage`.
 const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted,
                            Blocked& storage);
 
@@ -85,6 +117,8 @@ class AcceleratedKernel {
  public:
   virtual ~AcceleratedKernel() = default;
   virtual bool run(Call& call) = 0;
+  // What computed the last run, for people: an implementation of oneDNN, or fettle's own.
+  virtual std::string describe() const { return "fettle"; }
 };
 
 // What a factory may know of its node when the plan is made.

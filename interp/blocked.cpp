@@ -107,7 +107,8 @@ class Reorders {
     key_.insert(key_.end(), from.data.dims, from.data.dims + from.data.ndims);
     append_layout(from, key_);
     append_layout(to, key_);
-    key_.push_back(static_cast<int64_t>(to.data.extra.flags));  // sums of weights stored beside them
+    key_.push_back(
+        static_cast<int64_t>(to.data.extra.flags));  // sums of weights stored beside them
     key_.push_back(to.data.extra.compensation_mask);
     key_.push_back(to.data.extra.asymm_compensation_mask);
     key_.push_back(to.data.extra.scale_adjust == 1.0f ? 0 : 1);

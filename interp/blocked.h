@@ -19,8 +19,12 @@ struct Blocked {
   dnnl::memory::desc desc;
   std::shared_ptr<ir::Buffer> buffer;
   ir::DataType type = ir::DataType::kFloat;
+  mutable ir::Dims known_dims = {};  // made on first use
 
-  ir::Dims dims() const { return desc.dims(); }
+  const ir::Dims& dims() const {
+    if (known_dims.empty()) known_dims = desc.dims();
+    return known_dims;
+  }
 };
 
 // The CPU engine of the process and this thread's in-order stream.

@@ -21,9 +21,9 @@ const ir::Tensor* Call::tensor(size_t i) {
 void Call::forward(size_t operand, size_t i) {
   const Input& input = inputs_[operand];
   if (input.slot != nullptr) {
-    outputs_[i] = Output{input.slot->value, input.slot->blocked};
+    *outputs_[i] = *input.slot;
   } else {
-    outputs_[i].value = *input.constant;
+    *outputs_[i] = Slot{*input.constant, nullptr};
   }
 }
 
@@ -36,11 +36,7 @@ ir::DataType Call::type(size_t i) const {
 }
 
 const ir::Dims* Call::dims(size_t i) {
-  if (const Blocked* own = blocked(i)) {
-    if (blocked_dims_.empty()) blocked_dims_.resize(inputs_.size());
-    if (blocked_dims_[i].empty()) blocked_dims_[i] = own->dims();
-    return &blocked_dims_[i];
-  }
+  if (const Blocked* own = blocked(i)) return &own->dims();
   const ir::Tensor* plain = tensor(i);
   return plain == nullptr ? nullptr : &plain->dims();
 }
@@ -78,12 +74,14 @@ const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wante
 }
 
 void Call::set(size_t i, Blocked blocked) {
-  const bool plain = blocked.desc == plain_desc(blocked.dims(), blocked.type);
-  if (plain) {
-    outputs_[i].value =
+  Slot& output = *outputs_[i];
+  if (blocked.desc == plain_desc(blocked.dims(), blocked.type)) {
+    output.blocked.reset();
+    output.value =
         ops::RuntimeValue(ir::Tensor(blocked.type, blocked.dims(), std::move(blocked.buffer)));
   } else {
-    outputs_[i].blocked = std::make_shared<const Blocked>(std::move(blocked));
+    output.value = {};
+    output.blocked = std::make_shared<const Blocked>(std::move(blocked));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <chrono>
 #include <unordered_map>
 
 #include "interp/feeds.h"
@@ -114,22 +115,26 @@ struct Executor::Impl {
     observer(name, value);
   }
 
-  // Shows constants; the settings then make the run show fed and computed values.
-  void start_watching(RunSettings& settings) const {
-    if (plan->watches.empty() || !observer) return;
-    std::unordered_map<uint32_t, const std::string*> names;
-    for (const Watch& watch : plan->watches) {
-      if (watch.constant == nullptr) {
-        names.emplace(watch.slot, &watch.name);
-        settings.watched_slots.insert(watch.slot);
-      } else {
-        Slot constant{*watch.constant, nullptr};
-        show(watch.name, constant);
-      }
+  void show_constants() const {
+    if (!observer) return;
+    for (const WatchedConstant& constant : plan->watched_constants) {
+      Slot slot{*constant.value, nullptr};
+      show(constant.name, slot);
     }
-    settings.on_stored = [this, names = std::move(names)](uint32_t slot, Slot& stored) {
-      show(*names.at(slot), stored);
-    };
+  }
+
+  std::vector<ops::RuntimeValue> run(const Feeds& feeds, Trace* trace) {
+    const ThreadCount threads(options.threads);
+    accept_overrides(feeds);
+    std::vector<ops::RuntimeValue> inputs = bind_feeds(*model->graph, feeds, plan->defaults);
+    RunSettings settings;
+    settings.iteration_limit = options.iteration_limit;
+    settings.trace = trace;
+    if (observer) {
+      show_constants();
+      settings.on_stored = [this](const std::string& name, Slot& stored) { show(name, stored); };
+    }
+    return run_graph(plan->main, std::move(inputs), settings);
   }
 };
 
@@ -139,14 +144,15 @@ Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 
 std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds) {
-  const ThreadCount threads(impl_->options.threads);
-  impl_->accept_overrides(feeds);
-  std::vector<ops::RuntimeValue> inputs =
-      bind_feeds(*impl_->model->graph, feeds, impl_->plan->defaults);
-  RunSettings settings;
-  settings.iteration_limit = impl_->options.iteration_limit;
-  impl_->start_watching(settings);
-  return run_graph(impl_->plan->main, nullptr, std::move(inputs), settings);
+  return impl_->run(feeds, nullptr);
+}
+
+std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds, Trace& trace) {
+  using Clock = std::chrono::steady_clock;
+  trace = {};
+  trace.origin_us =
+      std::chrono::duration<double, std::micro>(Clock::now().time_since_epoch()).count();
+  return impl_->run(feeds, &trace);
 }
 
 void Executor::observe(const std::vector<std::string>& names, Observer observer) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "interp/trace.h"
 #include "ir/model.h"
 #include "ops/runtime_value.h"
 
@@ -47,6 +48,8 @@ class Executor {
   // Values of the graph outputs, in order. Throws kBadInput for missing or unknown inputs and for
   // types or shapes that contradict the declaration; kernel errors carry the node as context.
   std::vector<ops::RuntimeValue> run(const Feeds& feeds);
+  // The same; `trace` then tells what every step did.
+  std::vector<ops::RuntimeValue> run(const Feeds& feeds, Trace& trace);
 
   // Calls `observer` for these values of the main graph during run(), in place of any earlier
   // observer. Unknown names throw kUsage.

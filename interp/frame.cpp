@@ -1,5 +1,6 @@
 #include "interp/frame.h"
 
+#include <chrono>
 #include <new>
 
 #include "ir/error.h"
@@ -7,87 +8,59 @@
 namespace fettle::interp {
 namespace {
 
-Slot* find_slot(const Operand& operand, Frame& frame) {
-  if (operand.slot == kNoSlot) return nullptr;
-  Frame* owner = &frame;
-  for (uint32_t i = 0; i < operand.up; ++i) owner = owner->outer;
-  return &owner->slots[operand.slot];
-}
-
-const ops::RuntimeValue* look_up(const Operand& operand, Frame& frame) {
-  if (operand.constant != nullptr) return operand.constant;
-  Slot* slot = find_slot(operand, frame);
-  return slot == nullptr ? nullptr : &slot->plain();
-}
-
-std::vector<const ops::RuntimeValue*> look_up(const std::vector<Operand>& operands, Frame& frame) {
+std::vector<const ops::RuntimeValue*> values_of(const std::vector<Operand>& operands) {
   std::vector<const ops::RuntimeValue*> values;
   values.reserve(operands.size());
-  for (const Operand& operand : operands) values.push_back(look_up(operand, frame));
+  for (const Operand& operand : operands) values.push_back(operand.value());
   return values;
 }
 
-// Runs the bodies of one control-flow node within the frame of the node.
+// Runs the bodies of one control-flow node.
 class BodyRunner : public ops::SubgraphRunner {
  public:
-  BodyRunner(const Member& member, Frame& frame, const RunSettings& settings)
-      : member_(member), frame_(frame), iteration_limit_(settings.iteration_limit) {
-    settings_.iteration_limit = iteration_limit_;
+  BodyRunner(const Member& member, const RunSettings& settings) : member_(member) {
+    settings_.iteration_limit = settings.iteration_limit;
+    settings_.trace = settings.trace;
   }
 
   std::vector<ops::RuntimeValue> run(const ir::Graph& body,
                                      std::vector<ops::RuntimeValue> inputs) override {
-    if (++runs_ > iteration_limit_) {
+    if (++runs_ > settings_.iteration_limit) {
       fail(ErrorCode::kLimit, "more than {} iterations; raise the iteration limit if this is meant",
-           iteration_limit_);
+           settings_.iteration_limit);
     }
     for (const auto& [graph, plan] : member_.bodies) {
-      if (graph == &body) return run_graph(*plan, &frame_, std::move(inputs), settings_);
+      if (graph == &body) return run_graph(*plan, std::move(inputs), settings_);
     }
     FETTLE_ASSERT(false && "a kernel ran a graph that its node does not own");
     return {};
   }
-  int64_t iteration_limit() const override { return iteration_limit_; }
+  int64_t iteration_limit() const override { return settings_.iteration_limit; }
 
  private:
   const Member& member_;
-  Frame& frame_;
   RunSettings settings_;
-  int64_t iteration_limit_;
   int64_t runs_ = 0;
 };
 
-bool run_kernel(AcceleratedKernel& kernel, const std::vector<Operand>& operands,
-                const std::vector<bool>& last_use, const std::vector<uint32_t>& outputs,
-                Frame& frame) {
-  std::vector<Call::Input> inputs;
-  inputs.reserve(operands.size());
-  for (size_t i = 0; i < operands.size(); ++i) {
-    inputs.push_back({operands[i].constant, find_slot(operands[i], frame), last_use[i]});
-  }
-  Call call(std::move(inputs), outputs.size());
+bool run_kernel(AcceleratedKernel& kernel, Call& call) {
   if (!kernel.run(call)) return false;
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    if (outputs[i] == kNoSlot) continue;
-    Call::Output& output = call.outputs()[i];
-    frame.slots[outputs[i]] = Slot{std::move(output.value), std::move(output.blocked)};
-  }
+  call.drop_omitted();
   return true;
 }
 
-void run_member(const Member& member, Frame& frame, const RunSettings& settings) {
-  if (member.kernel != nullptr &&
-      run_kernel(*member.kernel, member.inputs, member.last_use, member.outputs, frame)) {
-    return;
-  }
-  BodyRunner runner(member, frame, settings);
-  ops::KernelContext context(*member.node, member.opset, look_up(member.inputs, frame),
+// True when the accelerated kernel computed it.
+bool run_member(const Member& member, GraphPlan& plan, const RunSettings& settings) {
+  if (member.kernel != nullptr && run_kernel(*member.kernel, *member.call)) return true;
+  BodyRunner runner(member, settings);
+  ops::KernelContext context(*member.node, member.opset, values_of(member.inputs),
                              member.bodies.empty() ? nullptr : &runner);
   member.op->kernel(context);
   for (size_t i = 0; i < member.outputs.size(); ++i) {
     if (member.outputs[i] == kNoSlot) continue;
-    frame.slots[member.outputs[i]] = Slot{std::move(context.outputs()[i]), nullptr};
+    plan.slots[member.outputs[i]] = Slot{std::move(context.outputs()[i]), nullptr};
   }
+  return false;
 }
 
 // Runs `work` so that what it throws names `node`.
@@ -109,53 +82,124 @@ void with_context(const ir::Node& node, Work&& work) {
   }
 }
 
-void run_step(const Step& step, Frame& frame, const RunSettings& settings) {
+// What computed the step: its kernel, null for reference kernels.
+const AcceleratedKernel* run_step(const Step& step, GraphPlan& plan, const RunSettings& settings) {
   if (step.kernel != nullptr) {
-    const Member& last = step.members.back();
     bool done = false;
-    with_context(*last.node, [&] {
-      done = run_kernel(*step.kernel, step.inputs, step.last_use, last.outputs, frame);
-    });
-    if (done) return;
+    with_context(*step.members.back().node, [&] { done = run_kernel(*step.kernel, *step.call); });
+    if (done) return step.kernel.get();
     FETTLE_ASSERT(step.literal);
   }
+  const AcceleratedKernel* last = nullptr;
   for (const Member& member : step.members) {
-    with_context(*member.node, [&] { run_member(member, frame, settings); });
+    with_context(*member.node, [&] {
+      last = run_member(member, plan, settings) ? member.kernel.get() : nullptr;
+    });
   }
+  return last;
 }
 
-void report(const Step& step, Frame& frame, const RunSettings& settings) {
+double now_us() {
+  using Clock = std::chrono::steady_clock;
+  return std::chrono::duration<double, std::micro>(Clock::now().time_since_epoch()).count();
+}
+
+std::string layout_name(const Slot& slot) {
+  if (slot.blocked == nullptr) return slot.value.is_tensor() ? "plain" : "";
+  const auto layout = channel_layout(*slot.blocked);
+  if (!layout) return "other";
+  if (layout->groups == 1 && layout->block == layout->channels) return "channels-last";
+  return fmt::format("channels/{}", layout->block);
+}
+
+void describe_output(const Slot& slot, StepRecord& record) {
+  const bool tensor = slot.value.is_tensor();
+  const int64_t bytes = slot.blocked != nullptr
+                            ? static_cast<int64_t>(slot.blocked->desc.get_size())
+                        : tensor ? static_cast<int64_t>(slot.value.tensor.byte_size())
+                                 : 0;
+  record.bytes += bytes;
+  if (!record.layout.empty()) return;
+  record.layout = layout_name(slot);
+  if (slot.blocked != nullptr)
+    record.shape = ir::to_string(slot.blocked->dims());
+  else if (tensor)
+    record.shape = ir::to_string(slot.value.tensor.dims());
+}
+
+// Runs the step and records it.
+void run_traced(const Step& step, GraphPlan& plan, const RunSettings& settings) {
+  Trace& trace = *settings.trace;
+  const double start = now_us();
+  ++trace.depth;
+  const AcceleratedKernel* kernel = run_step(step, plan, settings);
+  --trace.depth;
+  StepRecord record;
+  record.start_us = start - trace.origin_us;
+  record.duration_us = now_us() - start;
+  record.depth = trace.depth;
+  record.kernel = kernel == nullptr ? "reference" : kernel->describe();
+  record.op = step.operators;
+  record.node = step.members.back().node->name;
+  for (const uint32_t slot : step.members.back().outputs) {
+    if (slot != kNoSlot) describe_output(plan.slots[slot], record);
+  }
+  trace.steps.push_back(std::move(record));
+}
+
+void report(const Step& step, GraphPlan& plan, const RunSettings& settings) {
   for (const Member& member : step.members) {
     for (const uint32_t slot : member.outputs) {
-      if (slot != kNoSlot && settings.watched(slot)) settings.on_stored(slot, frame.slots[slot]);
+      if (slot == kNoSlot || plan.watched[slot] == nullptr) continue;
+      settings.on_stored(*plan.watched[slot], plan.slots[slot]);
     }
   }
 }
 
+// Empties the slots when an execution ends, whatever ends it.
+class Emptied {
+ public:
+  explicit Emptied(GraphPlan& plan) : plan_(plan) {}
+  ~Emptied() {
+    for (Slot& slot : plan_.slots) slot.clear();
+  }
+  Emptied(const Emptied&) = delete;
+  Emptied& operator=(const Emptied&) = delete;
+
+ private:
+  GraphPlan& plan_;
+};
+
 }  // namespace
 
-std::vector<ops::RuntimeValue> run_graph(const GraphPlan& plan, Frame* outer,
-                                         std::vector<ops::RuntimeValue> inputs,
+std::vector<ops::RuntimeValue> run_graph(GraphPlan& plan, std::vector<ops::RuntimeValue> inputs,
                                          const RunSettings& settings) {
   if (inputs.size() != plan.inputs.size()) {
     fail(ErrorCode::kBadInput, "graph '{}' takes {} inputs, found {}", plan.graph->name,
          plan.inputs.size(), inputs.size());
   }
-  Frame frame{&plan, outer, std::vector<Slot>(plan.slot_count)};
+  const Emptied emptied(plan);
+  const bool watches = !plan.watched.empty() && settings.on_stored;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const uint32_t slot = plan.inputs[i];
-    frame.slots[slot].value = std::move(inputs[i]);
-    if (settings.watched(slot)) settings.on_stored(slot, frame.slots[slot]);
+    plan.slots[slot].value = std::move(inputs[i]);
+    if (watches && plan.watched[slot] != nullptr) {
+      settings.on_stored(*plan.watched[slot], plan.slots[slot]);
+    }
   }
   inputs.clear();
   for (const Step& step : plan.steps) {
-    run_step(step, frame, settings);
-    if (settings.on_stored) report(step, frame, settings);
-    for (const uint32_t slot : step.releases) frame.slots[slot] = Slot();
+    if (settings.trace != nullptr) {
+      run_traced(step, plan, settings);
+    } else {
+      run_step(step, plan, settings);
+    }
+    if (watches) report(step, plan, settings);
+    for (const uint32_t slot : step.releases) plan.slots[slot].clear();
   }
   std::vector<ops::RuntimeValue> outputs;
   outputs.reserve(plan.outputs.size());
-  for (const Operand& operand : plan.outputs) outputs.push_back(*look_up(operand, frame));
+  for (const Operand& operand : plan.outputs) outputs.push_back(*operand.value());
   return outputs;
 }
 

@@ -84,7 +84,8 @@ const ir::Tensor* Planner::constant_tensor(const ir::Value& value) {
 
 uint32_t Planner::new_slot(const ir::Value& value) {
   Scope& scope = scopes_.back();
-  const auto slot = static_cast<uint32_t>(scope.plan->slot_count++);
+  const auto slot = static_cast<uint32_t>(scope.plan->slots.size());
+  scope.plan->slots.emplace_back();
   scope.slots.emplace(&value, slot);
   scope.last_use.push_back(-1);
   scope.kept.push_back(false);
@@ -94,13 +95,15 @@ uint32_t Planner::new_slot(const ir::Value& value) {
 // Finds the operand and marks it as read by the current step of the graph that owns it.
 Operand Planner::resolve(const ir::Value* value) {
   if (value == nullptr) return {};
-  if (const ops::RuntimeValue* constant = constant_of(*value)) return Operand{constant, 0, kNoSlot};
+  if (const ops::RuntimeValue* constant = constant_of(*value))
+    return Operand{constant, 0, kNoSlot, nullptr};
   for (size_t i = scopes_.size(); i-- > 0;) {
     Scope& scope = scopes_[i];
     const auto found = scope.slots.find(value);
     if (found == scope.slots.end()) continue;
     scope.last_use[found->second] = static_cast<int64_t>(scope.plan->steps.size());
-    return Operand{nullptr, static_cast<uint32_t>(scopes_.size() - 1 - i), found->second};
+    return Operand{nullptr, static_cast<uint32_t>(scopes_.size() - 1 - i), found->second,
+                   &scope.plan->slots[found->second]};
   }
   fail(ErrorCode::kBadInput,
        "value '{}' is read before any node produces it; sort the graph's nodes", value->name());
@@ -142,7 +145,7 @@ bool Planner::precompute(const ir::Node& node, bool after_fusion) {
   if (node.is("DequantizeLinear") && !after_fusion) return false;
   for (const ir::Value* input : node.inputs()) {
     member.inputs.push_back(input == nullptr ? Operand{}
-                                             : Operand{constant_of(*input), 0, kNoSlot});
+                                             : Operand{constant_of(*input), 0, kNoSlot, nullptr});
   }
   std::vector<ops::RuntimeValue> outputs;
   try {
@@ -171,7 +174,12 @@ void Planner::choose_kernel(Member& member) {
 void Planner::add_step(const ir::Node& node, Fusion* fusion, GraphPlan& out) {
   Step step;
   std::vector<const ir::Node*> nodes{&node};
+  step.operators = node.op_type;
   if (fusion != nullptr) {
+    step.operators.clear();
+    for (const ir::Node* member : fusion->members) {
+      step.operators += (step.operators.empty() ? "" : "+") + member->op_type;
+    }
     for (const ir::Value* input : fusion->inputs) step.inputs.push_back(resolve(input));
     if (fusion->may_decline) nodes = fusion->members;
     step.kernel = std::move(fusion->kernel);
@@ -207,7 +215,7 @@ void Planner::set_releases(const Scope& scope, GraphPlan& out) {
       }
     }
   }
-  for (uint32_t slot = 0; slot < out.slot_count; ++slot) {
+  for (uint32_t slot = 0; slot < out.slots.size(); ++slot) {
     if (last[slot] < 0 || scope.kept[slot]) continue;
     out.steps[static_cast<size_t>(last[slot])].releases.push_back(slot);
   }
@@ -218,6 +226,32 @@ void Planner::set_releases(const Scope& scope, GraphPlan& out) {
     for (Member& member : step.members) {
       set_last_uses(step.members.size() == 1 ? step.releases : none, member.inputs,
                     member.last_use);
+    }
+  }
+}
+
+std::unique_ptr<Call> bind_call(const std::vector<Operand>& operands,
+                                const std::vector<bool>& last_use,
+                                const std::vector<uint32_t>& outputs, GraphPlan& plan) {
+  std::vector<Call::Input> inputs;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    inputs.push_back({operands[i].constant, operands[i].at, last_use[i]});
+  }
+  std::vector<Slot*> slots;
+  for (const uint32_t slot : outputs) {
+    slots.push_back(slot == kNoSlot ? nullptr : &plan.slots[slot]);
+  }
+  return std::make_unique<Call>(std::move(inputs), std::move(slots));
+}
+
+void bind_calls(GraphPlan& plan) {
+  for (Step& step : plan.steps) {
+    if (step.kernel != nullptr) {
+      step.call = bind_call(step.inputs, step.last_use, step.members.back().outputs, plan);
+    }
+    for (Member& member : step.members) {
+      if (member.kernel == nullptr) continue;
+      member.call = bind_call(member.inputs, member.last_use, member.outputs, plan);
     }
   }
 }
@@ -250,6 +284,7 @@ void Planner::plan_graph(const ir::Graph& graph, GraphPlan& out) {
     if (operand.slot != kNoSlot && operand.up == 0) scopes_.back().kept[operand.slot] = true;
   }
   set_releases(scopes_.back(), out);
+  bind_calls(out);
   if (main) main_scope_ = std::move(scopes_.back());
   scopes_.pop_back();
 }
@@ -259,17 +294,17 @@ void Planner::add_watch(const std::string& name) {
   if (value == nullptr) {
     fail(ErrorCode::kUsage, "the model's main graph has no value named '{}' to observe", name);
   }
-  Watch watch;
-  watch.name = name;
-  watch.constant = constant_of(*value);
-  if (watch.constant == nullptr) {
-    const auto slot = main_scope_.slots.find(value);
-    if (slot == main_scope_.slots.end()) {
-      fail(ErrorCode::kUsage, "value '{}' is never computed and cannot be observed", name);
-    }
-    watch.slot = slot->second;
+  const std::string& held = *plan_->watched.insert(name).first;
+  if (const ops::RuntimeValue* constant = constant_of(*value)) {
+    plan_->watched_constants.push_back({constant, held});
+    return;
   }
-  plan_->watches.push_back(std::move(watch));
+  const auto slot = main_scope_.slots.find(value);
+  if (slot == main_scope_.slots.end()) {
+    fail(ErrorCode::kUsage, "value '{}' is never computed and cannot be observed", name);
+  }
+  plan_->main.watched.resize(plan_->main.slots.size());
+  plan_->main.watched[slot->second] = &held;
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A graph compiled for repeated execution: steps in topological order over dense slots.
+// A graph compiled for repeated execution: steps in topological order, bound to the slots that hold
+// their operands.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,17 @@ namespace fettle::interp {
 
 inline constexpr uint32_t kNoSlot = UINT32_MAX;
 
-// Where an operand comes from: nowhere (omitted), a constant, or a slot of a frame `up` levels
-// outward from the graph that holds the step.
+// Where an operand comes from: nowhere (omitted), a constant, or a slot, which belongs to a graph
+// `up` levels outward from the one that holds the step.
 struct Operand {
   const ops::RuntimeValue* constant = nullptr;
   uint32_t up = 0;
   uint32_t slot = kNoSlot;
-  bool present() const { return constant != nullptr || slot != kNoSlot; }
+  Slot* at = nullptr;
+
+  const ops::RuntimeValue* value() const {
+    return constant != nullptr ? constant : at != nullptr ? &at->plain() : nullptr;
+  }
 };
 
 struct GraphPlan;
@@ -39,32 +44,38 @@ struct Member {
   std::vector<uint32_t> outputs;  // slots; kNoSlot where the node omits the output
   std::vector<std::pair<const ir::Graph*, std::unique_ptr<GraphPlan>>> bodies;
   std::unique_ptr<AcceleratedKernel> kernel;
+  std::unique_ptr<Call> call;  // of `kernel`
 };
 
 // One or more nodes computed together. `kernel`, when there is one, computes the last member's
 // outputs from `inputs` in one go; where it declines (or is absent) the members are computed one by
 // one, unless the step is not `literal`, whose kernel never declines.
 struct Step {
+  std::string operators;  // types of the nodes, joined by +
   std::vector<Member> members;
   bool literal = true;
   std::unique_ptr<AcceleratedKernel> kernel;
   std::vector<Operand> inputs;     // of `kernel`
   std::vector<bool> last_use;      // per operand of `kernel`, as in Member
+  std::unique_ptr<Call> call;      // of `kernel`
   std::vector<uint32_t> releases;  // slots of this graph that nothing reads after this step
 };
 
+// A graph and the values of its execution under way: no graph runs within itself, so that there is
+// never more than one. All slots are empty between executions.
 struct GraphPlan {
   const ir::Graph* graph = nullptr;
-  size_t slot_count = 0;
+  std::deque<Slot> slots;
+  // By slot: the name under which a caller wants to see it, else null. Empty when nobody watches.
+  std::vector<const std::string*> watched;
   std::vector<uint32_t> inputs;
   std::vector<Operand> outputs;
   std::vector<Step> steps;
 };
 
-// Values of the main graph that a caller wants to see.
-struct Watch {
-  uint32_t slot = kNoSlot;  // set unless constant
-  const ops::RuntimeValue* constant = nullptr;
+// A constant of the main graph that a caller wants to see.
+struct WatchedConstant {
+  const ops::RuntimeValue* value = nullptr;
   std::string name;
 };
 
@@ -73,7 +84,8 @@ struct Plan {
   std::deque<ops::RuntimeValue> constants;  // stable addresses
   // Main-graph inputs by position: the initializer that stands in when the input is not fed.
   std::vector<const ops::RuntimeValue*> defaults;
-  std::vector<Watch> watches;
+  std::vector<WatchedConstant> watched_constants;
+  std::set<std::string> watched;  // names that the slots of `main` point to
 };
 
 struct PlanOptions {
