@@ -3,7 +3,9 @@
 
 #include "interp/random_inputs.h"
 #include "ir/error.h"
+#include "ir/io.h"
 #include "report/onnxruntime.h"
+#include "report/profile.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -13,10 +15,40 @@ struct Options {
   std::vector<std::string> models;
   std::string data;
   std::string engine = "both";
+  bool plan = false;
+  std::string trace;
   report::BenchOptions bench;
 };
 
+// --plan and --profile: what the steps of one model cost in fettle's own executor.
+int bench_steps(const Options& options, const Common& common) {
+  if (options.models.size() != 1) {
+    fail(ErrorCode::kUsage, "--plan and --profile take one model, found {}", options.models.size());
+  }
+  const ir::Model model = load_model(options.models[0]);
+  if (!options.trace.empty()) check_not_input(options.trace, files_of(model));
+  const interp::Feeds feeds = options.data.empty()
+                                  ? interp::usable_input(model, common.seed, {})
+                                  : open_data(options.data, model)->read(0);
+  interp::ExecutorOptions executor_options;
+  executor_options.threads = common.threads;
+  executor_options.exact = common.exact;
+  interp::Executor executor(model, executor_options);
+  const auto profile =
+      report::profile(executor, feeds, {options.bench.warmup, options.bench.runs});
+  if (!options.trace.empty()) {
+    ir::write_file(options.trace, report::dump(report::chrome_trace(profile, options.models[0])));
+  }
+  report::Json j = report::to_json(profile);
+  j["model"] = options.models[0];
+  std::string text = report::plan_table(profile);
+  if (!options.trace.empty()) text += fmt::format("  trace: {}\n", options.trace);
+  print_result(common, j, text);
+  return 0;
+}
+
 int bench(const Options& options, const Common& common) {
+  if (options.plan || !options.trace.empty()) return bench_steps(options, common);
   std::vector<report::Engine> engines;
   if (options.engine != "onnxruntime") engines.push_back(report::Engine::kFettle);
   const auto library = options.engine != "fettle" ? report::usable_onnxruntime(common.ort_library)
@@ -81,6 +113,10 @@ void add_bench(CLI::App& app, Common& common, Action& action) {
   command->add_option("--max-seconds", options->bench.max_seconds, "Stop after this time in all")
       ->check(more_than_zero())
       ->capture_default_str();
+  command->add_flag("--plan", options->plan,
+                    "Print what every step of fettle's executor costs: kernel, layout, time, bytes");
+  command->add_option("--profile", options->trace,
+                      "The same as a file that chrome://tracing and Perfetto show");
   command->footer("Example:\n  fettle bench model.onnx out/model.onnx --threads 2");
   command->callback([options, &common, &action] {
     action = [options, &common] { return bench(*options, common); };
