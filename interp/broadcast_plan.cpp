@@ -67,6 +67,9 @@ std::optional<BroadcastPlan> plan_broadcast(const ir::Dims& a, const ir::Dims& b
     plan.b_outer.push_back(axis->b);
     plan.rows *= axis->extent;
   }
+  const int64_t count = plan.rows * plan.run;
+  plan.a_whole = a_stride == count;
+  plan.b_whole = b_stride == count;
   return plan;
 }
 

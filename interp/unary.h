@@ -5,7 +5,7 @@
 
 namespace fettle::interp {
 
-// Row of the table of accelerated kernels for every operator of the table in unary.cpp.
+// Row of the table of accelerated kernels for every operator that unary_function() knows.
 std::unique_ptr<AcceleratedKernel> accelerate_unary(const NodeFacts& facts);
 
 }  // namespace fettle::interp

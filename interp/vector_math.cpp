@@ -1,105 +1,184 @@
 #include "interp/vector_math.h"
 
 #include <algorithm>
-#include <bit>
+#include <cmath>
 
 #include "interp/simd.h"
+#include "interp/vector_functions.h"
 
 namespace fettle::interp {
 namespace {
 
-// 2^n for -126 <= n <= 127.
-inline float power_of_two(int32_t n) {
-  return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
-}
-
-// x with its magnitude limited to 104, beyond which e^x is 0 or infinite in float32; NaN as it is.
-// Choices are made on bit patterns here and below, because the compiler does not compute both sides
-// of a conditional floating-point expression.
-inline float clamped(float x) {
-  constexpr int32_t kLimit = std::bit_cast<int32_t>(104.0f);
-  constexpr int32_t kInfinity = 0x7f800000;
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const auto magnitude = static_cast<int32_t>(bits & 0x7fffffffu);
-  const auto is_nan = static_cast<uint32_t>((kInfinity - magnitude) >> 31);
-  const auto limited = static_cast<uint32_t>(magnitude < kLimit ? magnitude : kLimit);
-  const uint32_t kept = (limited & ~is_nan) | (static_cast<uint32_t>(magnitude) & is_nan);
-  return std::bit_cast<float>(kept | (bits & 0x80000000u));
-}
-
-// e^x as 2^n e^r with n the nearest integer of x / ln 2 and a minimax polynomial for e^r
-// (coefficients: S. Moshier, Cephes, expf).
-inline float exponential(float x) {
-  const float v = clamped(x);
-  const float shifted = v * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to integer
-  const float n = shifted - 12582912.0f;
-  const float r = (v - n * 0.693359375f) - n * -2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  const float e = (p * r * r + r) + 1.0f;
-  // The power may lie outside float's exponents: it is applied in two factors.
-  const int32_t whole = std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(12582912.0f);
-  const int32_t half = whole >> 1;
-  return e * power_of_two(half) * power_of_two(whole - half);
-}
-
-// Polynomial near zero, else 1 - 2 / (e^2|x| + 1) (S. Moshier, Cephes, tanhf). The choice is made
-// on bit patterns, because the compiler does not compute conditional floating-point branches side
-// by side.
-inline float hyperbolic_tangent(float x) {
-  constexpr uint32_t kSign = 0x80000000u;
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const float magnitude = std::bit_cast<float>(bits & ~kSign);
-  const float z = x * x;
-  float p = -5.70498872745e-3f;
-  p = p * z + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  const float near = x + x * z * p;
-  const float far = 1.0f - 2.0f / (exponential(2.0f * magnitude) + 1.0f);
-  const uint32_t signed_far = std::bit_cast<uint32_t>(far) | (bits & kSign);
-  // All ones where |x| < 0.625: non-negative floats are ordered as their patterns.
-  const auto below = static_cast<int32_t>(bits & ~kSign) - std::bit_cast<int32_t>(0.625f);
-  const auto mask = static_cast<uint32_t>(below >> 31);
-  return std::bit_cast<float>((std::bit_cast<uint32_t>(near) & mask) | (signed_far & ~mask));
+// y[i] = f(x[i]); the last elements are computed as one full vector too.
+template <typename F>
+[[gnu::always_inline]] inline void each(const float* x, float* y, int64_t n, F f) {
+  constexpr int64_t kLanes = 16;
+  const int64_t whole = n / kLanes * kLanes;
+#pragma omp simd
+  for (int64_t i = 0; i < whole; ++i) y[i] = f(x[i]);
+  if (whole == n) return;
+  float lanes[kLanes] = {};
+  for (int64_t i = whole; i < n; ++i) lanes[i - whole] = x[i];
+#pragma omp simd
+  for (int64_t i = 0; i < kLanes; ++i) lanes[i] = f(lanes[i]);
+  for (int64_t i = whole; i < n; ++i) y[i] = lanes[i - whole];
 }
 
 }  // namespace
 
 FETTLE_VECTORIZED
 void exp_row(const float* x, float* y, int64_t n) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = exponential(x[i]);
+  each(x, y, n, [](float v) { return vec::exponential(v); });
 }
 
 FETTLE_VECTORIZED
 void sigmoid_row(const float* x, float* y, int64_t n) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = 1.0f / (1.0f + exponential(-x[i]));
+  each(x, y, n, [](float v) { return vec::sigmoid(v); });
 }
 
 FETTLE_VECTORIZED
 void tanh_row(const float* x, float* y, int64_t n) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = hyperbolic_tangent(x[i]);
+  each(x, y, n, [](float v) { return vec::hyperbolic_tangent(v); });
 }
 
-double exp_shifted_row(const float* x, float shift, float* y, int64_t n) {
-  constexpr int64_t kPiece = 256;
+FETTLE_VECTORIZED
+void erf_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::error_function(v); });
+}
+
+FETTLE_VECTORIZED
+void log_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::logarithm(v); });
+}
+
+FETTLE_VECTORIZED
+void softplus_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::softplus(v); });
+}
+
+FETTLE_VECTORIZED
+void mish_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::mish(v); });
+}
+
+FETTLE_VECTORIZED
+void gelu_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::gelu(v); });
+}
+
+FETTLE_VECTORIZED
+void gelu_tanh_row(const float* x, float* y, int64_t n) {
+  each(x, y, n, [](float v) { return vec::gelu_by_tanh(v); });
+}
+
+FETTLE_VECTORIZED
+void swish_row(const float* x, float* y, int64_t n, float alpha) {
+  each(x, y, n, [alpha](float v) { return v * vec::sigmoid(alpha * v); });
+}
+
+FETTLE_VECTORIZED
+void elu_row(const float* x, float* y, int64_t n, float slope, float scale, float gain) {
+  each(x, y, n, [=](float v) {
+    const float below = scale * vec::exponential_minus_one_below(v * slope);
+    return gain * vec::select(v < 0.0f, below, v);
+  });
+}
+
+namespace {
+
+FETTLE_VECTORIZED
+void reduced_sine_row(const float* x, float* y, int64_t n, int32_t quarter) {
+  each(x, y, n, [quarter](float v) { return vec::sine(v, quarter); });
+}
+
+FETTLE_VECTORIZED
+float greatest_magnitude(const float* x, int64_t n) {
+  uint32_t most = 0;
+#pragma omp simd reduction(max : most)
+  for (int64_t i = 0; i < n; ++i) most = std::max(most, vec::bits(x[i]) & 0x7fffffffu);
+  return std::bit_cast<float>(most);
+}
+
+}  // namespace
+
+void sin_row(const float* x, float* y, int64_t n) {
+  if (greatest_magnitude(x, n) <= 8192.0f) return reduced_sine_row(x, y, n, 0);
+  for (int64_t i = 0; i < n; ++i) y[i] = std::sin(x[i]);
+}
+
+void cos_row(const float* x, float* y, int64_t n) {
+  if (greatest_magnitude(x, n) <= 8192.0f) return reduced_sine_row(x, y, n, 1);
+  for (int64_t i = 0; i < n; ++i) y[i] = std::cos(x[i]);
+}
+
+FETTLE_VECTORIZED
+double sum_row(const float* x, int64_t n) {
   double sum = 0.0;
-  for (int64_t begin = 0; begin < n; begin += kPiece) {
-    const int64_t count = std::min(kPiece, n - begin);
-    float* to = y + begin;
-    for (int64_t i = 0; i < count; ++i) to[i] = x[begin + i] - shift;
-    exp_row(to, to, count);
-    for (int64_t i = 0; i < count; ++i) sum += to[i];
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+  return sum;
+}
+
+FETTLE_VECTORIZED
+double squares_row(const float* x, double center, int64_t n) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) {
+    const double d = static_cast<double>(x[i]) - center;
+    sum += d * d;
   }
   return sum;
+}
+
+FETTLE_VECTORIZED
+double magnitudes_row(const float* x, int64_t n) {
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(vec::magnitude(x[i]));
+  return sum;
+}
+
+FETTLE_VECTORIZED
+float max_row(const float* x, int64_t n) {
+  constexpr int64_t kLanes = 16;
+  float lanes[kLanes];
+  for (float& lane : lanes) lane = x[0];
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (int64_t j = 0; j < kLanes; ++j) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+  }
+  for (; i < n; ++i) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+  float greatest = lanes[0];
+  for (const float lane : lanes) greatest = lane > greatest ? lane : greatest;
+  return greatest;
+}
+
+FETTLE_VECTORIZED
+double exp_shifted_row(const float* x, float shift, float* y, int64_t n) {
+  each(x, y, n, [shift](float v) { return vec::exponential(v - shift); });
+  double sum = 0.0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(y[i]);
+  return sum;
+}
+
+FETTLE_VECTORIZED
+void affine_row(const float* x, float scale, float shift, float* y, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * scale + shift;
+}
+
+FETTLE_VECTORIZED
+void normalize_row(const float* x, float center, float factor, const float* scale,
+                   const float* bias, float* y, int64_t n) {
+  if (bias == nullptr) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - center) * factor * scale[i];
+  } else {
+#pragma omp simd
+    for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - center) * factor * scale[i] + bias[i];
+  }
 }
 
 FETTLE_VECTORIZED
