@@ -16,6 +16,7 @@
 #include "interp/pooling.h"
 #include "interp/quantize.h"
 #include "interp/recurrent.h"
+#include "interp/reduce.h"
 #include "interp/row_kernels.h"
 #include "interp/unary.h"
 
@@ -34,6 +35,8 @@ constexpr std::array kRows{
     Row{"Abs", accelerate_unary},
     Row{"Add", accelerate_binary},
     Row{"And", accelerate_predicate},
+    Row{"ArgMax", accelerate_arg_reduction},
+    Row{"ArgMin", accelerate_arg_reduction},
     Row{"AveragePool", accelerate_average_pool},
     Row{"BatchNormalization", accelerate_batch_normalization},
     Row{"Cast", accelerate_pass_through, false},
@@ -45,6 +48,7 @@ constexpr std::array kRows{
     Row{"ConvInteger", accelerate_convolution_integer, false},
     Row{"ConvTranspose", accelerate_conv_transpose},
     Row{"Cos", accelerate_unary},
+    Row{"CumSum", accelerate_cumulative_sum},
     Row{"DequantizeLinear", accelerate_dequantize, false},
     Row{"Div", accelerate_binary},
     Row{"Dropout", accelerate_pass_through, false},
@@ -56,7 +60,8 @@ constexpr std::array kRows{
     Row{"GRU", accelerate_recurrent},
     Row{"Gelu", accelerate_unary},
     Row{"Gemm", accelerate_gemm},
-    Row{"GlobalAveragePool", accelerate_global_average_pool},
+    Row{"GlobalAveragePool", accelerate_reduction},
+    Row{"GlobalMaxPool", accelerate_reduction},
     Row{"Greater", accelerate_predicate},
     Row{"GreaterOrEqual", accelerate_predicate},
     Row{"HardSigmoid", accelerate_unary},
@@ -85,6 +90,16 @@ constexpr std::array kRows{
     Row{"QLinearMatMul", accelerate_qlinear_matmul, false},
     Row{"QuantizeLinear", accelerate_quantize, false},
     Row{"Reciprocal", accelerate_unary},
+    Row{"ReduceL1", accelerate_reduction},
+    Row{"ReduceL2", accelerate_reduction},
+    Row{"ReduceLogSum", accelerate_reduction},
+    Row{"ReduceLogSumExp", accelerate_reduction},
+    Row{"ReduceMax", accelerate_reduction},
+    Row{"ReduceMean", accelerate_reduction},
+    Row{"ReduceMin", accelerate_reduction},
+    Row{"ReduceProd", accelerate_reduction},
+    Row{"ReduceSum", accelerate_reduction},
+    Row{"ReduceSumSquare", accelerate_reduction},
     Row{"Relu", accelerate_unary},
     Row{"Round", accelerate_unary},
     Row{"Selu", accelerate_unary},

@@ -97,63 +97,6 @@ class Pool : public AcceleratedKernel {
   ShapeCache<Compiled> cache_;
 };
 
-// The mean over all spatial positions, summed in double.
-class GlobalAverage : public AcceleratedKernel {
- public:
-  bool run(Call& call) override {
-    if (call.type(0) != kFloat) return false;
-    const ir::Dims x = *call.dims(0);
-    if (x.size() < 3 || !all_positive(x)) return false;
-    int64_t positions = 1;
-    for (size_t i = 2; i < x.size(); ++i) positions *= x[i];
-    ir::Dims y(x.size(), 1);
-    y[0] = x[0];
-    y[1] = x[1];
-    ir::Tensor out(kFloat, y);
-    const Blocked* own = call.blocked(0);
-    const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
-    float* to = out.mutable_data<float>().data();
-    if (layout) {
-      average_blocked(reinterpret_cast<const float*>(own->buffer->data()), to, *layout);
-    } else {
-      average_plain(call.tensor(0)->data<float>().data(), to, x[0] * x[1], positions);
-    }
-    call.set(0, std::move(out));
-    return true;
-  }
-
- private:
-  static void average_plain(const float* from, float* to, int64_t rows, int64_t positions) {
-    for_each_row(rows, positions, [&](int64_t row) {
-      double sums[8] = {};
-      for (int64_t p = 0; p < positions; ++p) sums[p % 8] += from[row * positions + p];
-      for (int64_t lane = 1; lane < 8; ++lane) sums[0] += sums[lane];
-      to[row] = static_cast<float>(sums[0] / static_cast<double>(positions));
-    });
-  }
-
-  // Sixteen lanes of a block at a time.
-  static void average_blocked(const float* from, float* to, const ChannelLayout& layout) {
-    constexpr int64_t kLanes = 16;
-    const int64_t parts = (layout.block + kLanes - 1) / kLanes;
-    for_each_row(layout.batch * layout.groups * parts, layout.positions * kLanes, [&](int64_t row) {
-      const int64_t plane = row / parts;
-      const int64_t first = row % parts * kLanes;
-      const int64_t lanes = std::min(kLanes, layout.block - first);
-      double sums[kLanes] = {};
-      for (int64_t p = 0; p < layout.positions; ++p) {
-        const float* at = from + (plane * layout.positions + p) * layout.block + first;
-        for (int64_t lane = 0; lane < lanes; ++lane) sums[lane] += at[lane];
-      }
-      const int64_t channel = plane % layout.groups * layout.block + first;
-      float* out = to + plane / layout.groups * layout.channels + channel;
-      for (int64_t lane = 0; lane < lanes && channel + lane < layout.channels; ++lane) {
-        out[lane] = static_cast<float>(sums[lane] / static_cast<double>(layout.positions));
-      }
-    });
-  }
-};
-
 }  // namespace
 
 std::unique_ptr<AcceleratedKernel> accelerate_max_pool(const NodeFacts& facts) {
@@ -165,10 +108,6 @@ std::unique_ptr<AcceleratedKernel> accelerate_average_pool(const NodeFacts& fact
   const bool counts = facts.node->attr_int("count_include_pad", 0) != 0;
   return std::make_unique<Pool>(*facts.node, counts ? dnnl::algorithm::pooling_avg_include_padding
                                                     : dnnl::algorithm::pooling_avg_exclude_padding);
-}
-
-std::unique_ptr<AcceleratedKernel> accelerate_global_average_pool(const NodeFacts&) {
-  return std::make_unique<GlobalAverage>();
 }
 
 }  // namespace fettle::interp

@@ -8,6 +8,5 @@ namespace fettle::interp {
 // Rows of the table of accelerated kernels.
 std::unique_ptr<AcceleratedKernel> accelerate_max_pool(const NodeFacts& facts);
 std::unique_ptr<AcceleratedKernel> accelerate_average_pool(const NodeFacts& facts);
-std::unique_ptr<AcceleratedKernel> accelerate_global_average_pool(const NodeFacts& facts);
 
 }  // namespace fettle::interp
