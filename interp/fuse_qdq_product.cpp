@@ -64,15 +64,15 @@ std::optional<Fusion> fuse_qdq_product(const ir::Node& node, const FusionView& v
   if (!a || view.constant(a->quantized) != nullptr) return std::nullopt;
   ProductOptions options;
   if (node.is("Gemm")) options = gemm_options(node);
-  if (options.transpose_a || options.alpha != 1.0f || options.beta != 1.0f) return std::nullopt;
+  if (options.a.swapped || options.alpha != 1.0f || options.beta != 1.0f) return std::nullopt;
   IntegerProductSpec spec;
   std::vector<float> scales;
   const ir::Value* computed = nullptr;
-  if (!set_b(node, options.transpose_b, a->scale, view, spec, scales, computed)) {
+  if (!set_b(node, options.b.swapped, a->scale, view, spec, scales, computed)) {
     return std::nullopt;
   }
   spec.a = a->bytes;
-  spec.transpose_b = options.transpose_b;
+  spec.transpose_b = options.b.swapped;
   Fusion fusion;
   fusion.members = {&node};
   const ir::Value* bias_value = node.is("Gemm") ? node.input(2) : nullptr;

@@ -1,34 +1,25 @@
 #include "interp/matrix_product.h"
 
-#include "interp/packed_weights.h"
-#include "interp/parallel.h"
-#include "interp/product_shape.h"
-#include "interp/shape_cache.h"
+#include <algorithm>
+
+#include "interp/subnormals.h"
 #include "ops/kernel_context.h"
 
 namespace fettle::interp {
 namespace {
 
-using dnnl::memory;
 constexpr ir::DataType kFloat = ir::DataType::kFloat;
+// Few rows read constant weights of this size and more where they lie, if they lie well: the time
+// goes into reading memory, and a copy would double it.
+constexpr int64_t kHugeWeights = 4 << 20;  // floats
 
-struct Compiled {
-  Prepared prepared;
-  memory::desc weights;
-};
-
-// Row-major storage of a matrix, seen transposed when asked.
-memory::desc matrix_desc(const ir::Dims& dims, bool transposed) {
-  if (!transposed) return plain_desc(dims, kFloat);
-  return memory::desc(dims, memory::data_type::f32, {1, dims[0]});
-}
-
-// out += beta * c, broadcast.
-void add_broadcast(std::span<float> out, const ir::Dims& dims, const ir::Tensor& c, float beta) {
+// out = beta * c, broadcast to `dims`.
+void fill_broadcast(float* out, const ir::Dims& dims, const ir::Tensor& c, float beta) {
   const std::vector<int64_t> strides = ops::broadcast_strides(c.dims(), dims);
-  const auto values = c.data<float>();
+  const float* values = c.data<float>().data();
   const int64_t columns = dims.back();
-  const int64_t rows = static_cast<int64_t>(out.size()) / columns;
+  const int64_t rows = ir::element_count(dims) / columns;
+  const int64_t step = strides.back();
   for (int64_t r = 0; r < rows; ++r) {
     int64_t offset = 0;
     int64_t rest = r;
@@ -36,182 +27,164 @@ void add_broadcast(std::span<float> out, const ir::Dims& dims, const ir::Tensor&
       offset += rest % dims[axis] * strides[axis];
       rest /= dims[axis];
     }
-    float* row = out.data() + r * columns;
-    const float* from = values.data() + offset;
-    for (int64_t i = 0; i < columns; ++i) row[i] += beta * from[i * strides.back()];
+    float* row = out + r * columns;
+    const float* from = values + offset;
+    for (int64_t i = 0; i < columns; ++i) row[i] = beta * from[i * step];
   }
+}
+
+bool broadcasts(const ir::Dims& from, const ir::Dims& to) {
+  if (from.size() > to.size() || to.empty()) return false;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int64_t d = from[from.size() - 1 - i];
+    if (d != 1 && d != to[to.size() - 1 - i]) return false;
+  }
+  return true;
 }
 
 class Product : public AcceleratedKernel {
  public:
-  explicit Product(const ProductOptions& options) : options_(options) {}
+  explicit Product(ProductOptions options) : options_(std::move(options)) {}
 
   bool run(Call& call) override {
-    if (call.type(0) != kFloat || call.type(1) != kFloat) return false;
-    if (call.has(2) && call.type(2) != kFloat) return false;
-    const ir::Tensor& a = *call.tensor(0);
-    const ir::Tensor& b = *call.tensor(1);
-    const auto shape = product_shape(seen(a, options_.transpose_a), seen(b, options_.transpose_b));
-    if (!shape) return false;
-    const ir::Tensor* c = call.has(2) ? call.tensor(2) : nullptr;
-    const Addend addend = classify(c, shape->n());
-    // What follows the addition cannot be left to the primitive when the addition is not.
-    const bool activated = options_.activation.algorithm != dnnl::algorithm::undef;
-    if (addend == Addend::kBroadcast && (activated || !broadcasts(*c, shape->output))) return false;
-    Compiled* compiled = find(*shape, addend == Addend::kBias, call.is_constant(1));
-    if (compiled == nullptr) return false;
-    ir::Tensor out(kFloat, shape->output);
-    const void* weights = weights_.get(b, matrix_desc(shape->b, options_.transpose_b),
-                                       compiled->weights, call.is_constant(1));
-    multiply(*shape, *compiled, a, weights, addend == Addend::kBias ? c : nullptr,
-             call.is_constant(1), reinterpret_cast<float*>(out.mutable_bytes()));
-    if (addend == Addend::kBroadcast) {
-      add_broadcast(out.mutable_data<float>(), shape->output, *c, options_.beta);
-    }
+    if (call.type(kA) != kFloat || call.type(kB) != kFloat) return false;
+    const ir::Tensor& a = *call.tensor(kA);
+    const ir::Tensor& b = *call.tensor(kB);
+    const ProductLayout* layout = find(a.dims(), b.dims());
+    if (layout == nullptr) return false;
+    const ir::Tensor* c = nullptr;
+    const ir::Tensor* d = nullptr;
+    if (!addends(call, *layout, c, d)) return false;
+    const FlushSubnormals flush;
+    ir::Tensor out = output(call, *layout, c, d);
+    auto* to = reinterpret_cast<float*>(out.mutable_bytes());
+    const ProductEnd end = end_of(*layout, c, d, to);
+    compute(call, *layout, a, b, end, to);
     call.set(0, std::move(out));
     return true;
   }
 
  private:
-  enum class Addend { kNone, kBias, kBroadcast };
+  enum Operand : size_t { kA, kB, kC, kD };
+  enum class Addend { kNone, kRow, kSame, kBroadcast };
 
-  static ir::Dims seen(const ir::Tensor& t, bool transposed) {
-    ir::Dims dims = t.dims();
-    if (transposed && dims.size() == 2) std::swap(dims[0], dims[1]);
-    return dims;
-  }
-
-  static bool broadcasts(const ir::Tensor& c, const ir::Dims& to) {
-    if (c.rank() > to.size() || to.empty()) return false;
-    for (size_t i = 0; i < c.rank(); ++i) {
-      const int64_t d = c.dim(c.rank() - 1 - i);
-      if (d != 1 && d != to[to.size() - 1 - i]) return false;
+  const ProductLayout* find(const ir::Dims& a, const ir::Dims& b) {
+    if (a_dims_ != a || b_dims_ != b) {
+      layout_ = product_layout(a, options_.a, b, options_.b, options_.out_perm);
+      a_dims_ = a;
+      b_dims_ = b;
     }
-    return true;
+    return layout_ ? &*layout_ : nullptr;
   }
 
-  Addend classify(const ir::Tensor* c, int64_t columns) const {
-    if (c == nullptr || options_.beta == 0.0f) return Addend::kNone;
-    const bool row = c->rank() >= 1 && c->dims().back() == columns && c->size() == columns;
-    const bool plain = options_.alpha == 1.0f && options_.beta == 1.0f;
-    return row && plain ? Addend::kBias : Addend::kBroadcast;
-  }
-
-  static ir::Dims bias_dims(const ProductShape& shape) {
-    ir::Dims dims(shape.product.size(), 1);
-    dims.back() = shape.n();
-    return dims;
-  }
-
-  dnnl::primitive_attr attributes() const {
-    dnnl::primitive_attr attr = scratch_attr();
-    if (options_.alpha != 1.0f) attr.set_output_scales(0, {options_.alpha});
-    const Activation& a = options_.activation;
-    if (a.algorithm != dnnl::algorithm::undef) {
-      dnnl::post_ops post;
-      post.append_eltwise(1.0f, a.algorithm, a.alpha, a.beta);
-      attr.set_post_ops(post);
+  // Addend C as it is used.
+  Addend kind_of(const ir::Tensor* c, const ProductLayout& layout) const {
+    if (c == nullptr) return Addend::kNone;
+    const int64_t columns = layout.b.columns;
+    if (c->rank() > 0 && c->dims().back() == columns && c->size() == columns &&
+        !layout.output.empty() && layout.output.back() == columns) {
+      return Addend::kRow;
     }
-    return attr;
+    if (options_.beta == 1.0f && c->dims() == layout.output) return Addend::kSame;
+    return Addend::kBroadcast;
   }
 
-  Compiled* find(const ProductShape& shape, bool bias, bool constant_weights) {
-    ShapeCache<Compiled>::Key key = shape.a;
-    key.insert(key.end(), shape.b.begin(), shape.b.end());
-    key.push_back(bias);
-    return cache_.get(key, [&] { return compile(shape, bias, constant_weights); });
-  }
-
-  // One product. A primitive that runs on one thread gets blocks of rows, of a size that does not
-  // depend on the number of threads, where there are many.
-  void multiply(const ProductShape& shape, Compiled& compiled, const ir::Tensor& a,
-                const void* weights, const ir::Tensor* bias, bool constant_weights, float* out) {
-    constexpr int64_t kRows = 64;
-    const int64_t m = shape.m();
-    const bool split =
-        compiled.prepared.one_thread() && shape.a.size() == 2 && !options_.transpose_a && m > kRows;
-    const int64_t rows = split ? kRows : m;
-    ProductShape full = shape;
-    ProductShape tail = shape;
-    if (split) {
-      full.a[0] = full.product[0] = rows;
-      tail.a[0] = tail.product[0] = m % rows == 0 ? rows : m % rows;
+  // False for addends that the kernel does not take.
+  bool addends(Call& call, const ProductLayout& layout, const ir::Tensor*& c,
+               const ir::Tensor*& d) const {
+    const bool has_c = call.has(kC) && options_.beta != 0.0f;
+    if ((call.has(kC) && call.type(kC) != kFloat) || (call.has(kD) && call.type(kD) != kFloat)) {
+      return false;
     }
-    Compiled* whole = split ? find(full, bias != nullptr, constant_weights) : &compiled;
-    Compiled* last = split ? find(tail, bias != nullptr, constant_weights) : &compiled;
-    // Blocks share the packed weights; a block that would want another layout prevents the split.
-    const bool alike = whole != nullptr && last != nullptr && whole->weights == compiled.weights &&
-                       last->weights == compiled.weights;
-    const int64_t blocks = alike ? (m + rows - 1) / rows : 1;
-    for_each_index(blocks, true, [&](int64_t i) {
-      const bool is_last = i == blocks - 1;
-      const ProductShape& part = !alike ? shape : is_last ? tail : full;
-      Compiled& chosen = !alike ? compiled : is_last ? *last : *whole;
-      const float* from = a.data<float>().data() + i * rows * shape.k();
-      const memory::desc src = matrix_desc(part.a, options_.transpose_a);
-      const memory::desc dst = plain_desc(part.product, kFloat);
-      const Argument left{DNNL_ARG_SRC, &src, from};
-      const Argument right{DNNL_ARG_WEIGHTS, &chosen.weights, weights};
-      const Argument result{DNNL_ARG_DST, &dst, out + i * rows * shape.n()};
-      Prepared own;  // blocks run at the same time
-      if (blocks > 1) own = chosen.prepared;
-      Prepared& prepared = blocks > 1 ? own : chosen.prepared;
-      if (bias == nullptr) {
-        prepared.run({left, right, result});
-      } else {
-        const memory::desc row = plain_desc(bias_dims(part), kFloat);
-        prepared.run({left, right, result, {DNNL_ARG_BIAS, &row, bias->bytes()}});
+    if (has_c) c = call.tensor(kC);
+    if (call.has(kD)) d = call.tensor(kD);
+    const Addend kind = kind_of(c, layout);
+    const bool whole = kind == Addend::kSame || kind == Addend::kBroadcast || d != nullptr;
+    if (whole && !options_.out_perm.empty()) return false;
+    if (kind == Addend::kBroadcast && !broadcasts(c->dims(), layout.output)) return false;
+    if (d == nullptr) return true;
+    return d->dims() == layout.output && (kind == Addend::kNone || kind == Addend::kRow);
+  }
+
+  // A new tensor, or the addend's own storage where it may be overwritten.
+  ir::Tensor output(Call& call, const ProductLayout& layout, const ir::Tensor* c,
+                    const ir::Tensor* d) const {
+    const bool same = d == nullptr && kind_of(c, layout) == Addend::kSame;
+    if (d != nullptr || same) {
+      if (auto own = call.reusable(d != nullptr ? kD : kC)) {
+        return ir::Tensor(kFloat, layout.output, std::move(own));
       }
-    });
+    }
+    return ir::Tensor(kFloat, layout.output);
   }
 
-  std::unique_ptr<Compiled> compile(const ProductShape& shape, bool bias, bool constant_weights) {
-    if (!constant_weights) {
-      return try_compile(shape, bias, matrix_desc(shape.b, options_.transpose_b));
+  ProductEnd end_of(const ProductLayout& layout, const ir::Tensor* c, const ir::Tensor* d,
+                    float* out) {
+    ProductEnd end;
+    end.scale = options_.alpha;
+    end.low = options_.low;
+    end.high = options_.high;
+    end.function = options_.function;
+    if (d != nullptr) end.start = d->data<float>().data();
+    switch (kind_of(c, layout)) {
+      case Addend::kNone:
+        break;
+      case Addend::kRow:
+        end.bias = c->data<float>().data();
+        if (options_.beta != 1.0f) {
+          scaled_.assign(end.bias, end.bias + layout.b.columns);
+          for (float& x : scaled_) x *= options_.beta;
+          end.bias = scaled_.data();
+        }
+        break;
+      case Addend::kSame:
+        end.start = c->data<float>().data();
+        break;
+      case Addend::kBroadcast:
+        fill_broadcast(out, layout.output, *c, options_.beta);
+        end.start = out;
+        break;
     }
-    if (weights_.layout() != nullptr) {
-      if (auto compiled = try_compile(shape, bias, *weights_.layout())) return compiled;
-    }
-    return try_compile(shape, bias, any_desc(shape.b, kFloat));
+    return end;
   }
 
-  std::unique_ptr<Compiled> try_compile(const ProductShape& shape, bool bias,
-                                        const memory::desc& weights) const {
-    try {
-      const memory::desc src = matrix_desc(shape.a, options_.transpose_a);
-      const memory::desc dst = plain_desc(shape.product, kFloat);
-      const memory::desc bias_desc = bias ? plain_desc(bias_dims(shape), kFloat) : memory::desc();
-      const dnnl::matmul::desc desc = bias ? dnnl::matmul::desc(src, weights, bias_desc, dst)
-                                           : dnnl::matmul::desc(src, weights, dst);
-      auto compiled = std::make_unique<Compiled>();
-      compiled->prepared = prepare<dnnl::matmul>(
-          ir::element_count(shape.product) * shape.k(),
-          [&] { return dnnl::matmul::primitive_desc(desc, attributes(), cpu_engine()); },
-          [&](const dnnl::matmul::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
-      return compiled;
-    } catch (const dnnl::error&) {
-      return nullptr;
+  void compute(Call& call, const ProductLayout& layout, const ir::Tensor& a, const ir::Tensor& b,
+               const ProductEnd& end, float* out) {
+    LeftMatrix left = layout.a;
+    left.data = reinterpret_cast<const float*>(a.bytes());
+    MatrixView right = layout.b;
+    right.data = reinterpret_cast<const float*>(b.bytes());
+    const bool in_place = left.rows < kTileRows && right.row_step == 1 && left.column_step == 1 &&
+                          right.rows * right.columns >= kHugeWeights;
+    if (layout.single && call.is_constant(kB) && (!in_place || !packed_.empty())) {
+      if (packed_.empty()) packed_ = PackedMatrix(right, 0, b.buffer().get());
+      multiply(left, packed_, end, out, layout.out_row);
+    } else {
+      multiply(left, right, layout.batch, end, out, layout.out_row);
     }
   }
 
   ProductOptions options_;
-  PackedWeights weights_;
-  ShapeCache<Compiled> cache_;
+  ir::Dims a_dims_;  // of the last run, with its layout
+  ir::Dims b_dims_;
+  std::optional<ProductLayout> layout_;
+  PackedMatrix packed_;  // B when it is constant
+  std::vector<float> scaled_;
 };
 
 }  // namespace
 
 ProductOptions gemm_options(const ir::Node& gemm) {
   ProductOptions options;
-  options.transpose_a = gemm.attr_int("transA", 0) != 0;
-  options.transpose_b = gemm.attr_int("transB", 0) != 0;
+  options.a.swapped = gemm.attr_int("transA", 0) != 0;
+  options.b.swapped = gemm.attr_int("transB", 0) != 0;
   options.alpha = gemm.attr_float("alpha", 1.0f);
   options.beta = gemm.attr_float("beta", 1.0f);
   return options;
 }
 
-std::unique_ptr<AcceleratedKernel> make_product(const ProductOptions& options) {
-  return std::make_unique<Product>(options);
+std::unique_ptr<AcceleratedKernel> make_product(ProductOptions options) {
+  return std::make_unique<Product>(std::move(options));
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_matmul(const NodeFacts&) {

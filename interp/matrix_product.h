@@ -1,25 +1,29 @@
-// MatMul and Gemm in float32 through oneDNN.
+// MatMul and Gemm in float32.
 #pragma once
 
 #include "interp/accelerated.h"
-#include "interp/post_ops.h"
+#include "interp/product_layout.h"
 
 namespace fettle::interp {
 
 struct ProductOptions {
-  bool transpose_a = false;
-  bool transpose_b = false;
+  OperandOrder a;
+  OperandOrder b;
+  std::vector<int64_t> out_perm;  // as for product_layout()
   float alpha = 1.0f;
   float beta = 1.0f;
-  Activation activation;
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+  UnaryFunction function;
 };
 
 // The attributes of a Gemm node.
 ProductOptions gemm_options(const ir::Node& gemm);
 
-// activation(alpha * A' * B' + beta * C). Operands: A, B as for MatMul (broadcast batch axes) and
-// an optional C that broadcasts to the product.
-std::unique_ptr<AcceleratedKernel> make_product(const ProductOptions& options);
+// function(clamp(alpha * A' * B' + beta * C + D, low, high)). Operands: A, B as for MatMul
+// (broadcast batch axes), an optional C that broadcasts to the product and an optional D with its
+// dims.
+std::unique_ptr<AcceleratedKernel> make_product(ProductOptions options);
 
 // Rows of the table of accelerated kernels.
 std::unique_ptr<AcceleratedKernel> accelerate_matmul(const NodeFacts& facts);

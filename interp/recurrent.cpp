@@ -169,7 +169,7 @@ class Recurrent : public AcceleratedKernel {
     const int64_t width = e.width();
     for (int64_t d = 0; d < e.directions; ++d) {
       ProductOptions options;
-      options.transpose_b = true;
+      options.b.swapped = true;
       Direction direction;
       direction.gate = spec_.activations[static_cast<size_t>(d)][0];
       direction.input_product = make_product(options);
