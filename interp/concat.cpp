@@ -1,87 +1,150 @@
 #include "interp/concat.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "interp/box_copy.h"
+#include "interp/movement_kernel.h"
 #include "interp/parallel.h"
 
 namespace fettle::interp {
 namespace {
 
-// Operands [N, C_i, ...] all channels-last, or all in one channel-blocked layout whose blocks every
-// C_i fills. Either way each operand contributes one run of bytes per outer position of the result.
-class ConcatChannels : public AcceleratedKernel {
- public:
-  explicit ConcatChannels(size_t count) : count_(count) {}
+// One operand's share of every row of the result.
+struct Run {
+  const std::byte* from = nullptr;
+  size_t bytes = 0;
+};
 
-  bool run(Call& call) override {
-    std::vector<ChannelLayout> layouts;
-    ir::Dims output;
-    bool last = true;
-    bool grouped = true;
-    for (size_t i = 0; i < count_; ++i) {
-      const Blocked* own = call.blocked(i);
-      const auto layout = own != nullptr ? channel_layout(*own) : std::nullopt;
-      if (!layout || own->type != ir::DataType::kFloat ||
-          (i > 0 && !same_but_channels(*call.dims(i), output)))
-        return false;
-      last = last && own->desc == channels_last_desc(own->dims(), own->type);
-      grouped = grouped && !is_padded(own->desc) && (i == 0 || layout->block == layouts[0].block);
-      layouts.push_back(*layout);
-      if (i == 0) output = *call.dims(0);
-      if (i > 0) output[1] += layout->channels;
+constexpr int64_t kPiece = 64 << 10;  // bytes of a single row that a thread takes at a time
+
+// Joins `outer` rows: to[row] = runs[0][row], runs[1][row], ...
+void join_rows(const std::vector<Run>& runs, int64_t outer, std::byte* to) {
+  size_t row_bytes = 0;
+  for (const Run& run : runs) row_bytes += run.bytes;
+  if (outer == 1) {
+    for (const Run& run : runs) {
+      const auto bytes = static_cast<int64_t>(run.bytes);
+      std::byte* target = to;
+      for_each_row((bytes + kPiece - 1) / kPiece, kPiece / 4, [&](int64_t i) {
+        const int64_t begin = i * kPiece;
+        const int64_t end = std::min(bytes, begin + kPiece);
+        std::memcpy(target + begin, run.from + begin, static_cast<size_t>(end - begin));
+      });
+      to += run.bytes;
     }
-    if (!last && !grouped) return false;
-    Blocked out = allocate_blocked(last ? channels_last_desc(output, ir::DataType::kFloat)
-                                        : channel_blocked_desc(output, layouts[0].block),
-                                   ir::DataType::kFloat);
-    const int64_t outer = last ? layouts[0].batch * layouts[0].positions : layouts[0].batch;
-    copy(call, layouts, outer, out);
+    return;
+  }
+  for_each_row(outer, static_cast<int64_t>(row_bytes / 4), [&](int64_t row) {
+    const auto index = static_cast<size_t>(row);
+    std::byte* at = to + index * row_bytes;
+    for (const Run& run : runs) {
+      if (run.bytes == 0) continue;
+      std::memcpy(at, run.from + index * run.bytes, run.bytes);
+      at += run.bytes;
+    }
+  });
+}
+
+class Concat : public MovementKernel {
+ public:
+  Concat(const ir::Node& node, size_t count)
+      : MovementKernel(count), count_(count), axis_(node.attr_int("axis", 1)) {}
+
+ protected:
+  bool prepare(Call& call) override {
+    if (call.input_count() != count_ || call.dims(0) == nullptr) return false;
+    const size_t width = element_width(call.type(0));
+    dims_ = *call.dims(0);
+    const auto axis = axis_within(axis_, dims_.size());
+    if (width == 0 || !axis) return false;
+    by_channel_ = *axis == 1 && dims_.size() >= 3 && dims_.size() <= 5;
+    outer_ = extents_between(dims_, 0, *axis);
+    const int64_t inner = extents_between(dims_, *axis + 1, dims_.size());
+    runs_.assign(count_, {});
+    int64_t total = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      if (call.type(i) != call.type(0)) return false;
+      const ir::Dims& in = *call.dims(i);
+      if (in.size() != dims_.size()) return false;
+      for (size_t k = 0; k < in.size(); ++k) {
+        if (k != *axis && in[k] != dims_[k]) return false;
+      }
+      if (__builtin_add_overflow(total, in[*axis], &total)) return false;
+      int64_t bytes = 0;
+      if (__builtin_mul_overflow(in[*axis] * inner, static_cast<int64_t>(width), &bytes)) {
+        return false;
+      }
+      runs_[i].bytes = static_cast<size_t>(bytes);
+    }
+    dims_[*axis] = total;
+    return true;
+  }
+
+  bool execute(Call& call) override {
+    if (by_channel_ && join_channels(call)) return true;
+    ir::Tensor out(call.type(0), dims_);
+    if (out.size() > 0) {
+      for (size_t i = 0; i < count_; ++i) runs_[i].from = call.tensor(i)->bytes();
+      join_rows(runs_, outer_, out.mutable_bytes());
+    }
     call.set(0, std::move(out));
     return true;
   }
 
  private:
-  static bool same_but_channels(const ir::Dims& a, const ir::Dims& b) {
-    if (a.size() != b.size()) return false;
-    for (size_t i = 0; i < a.size(); ++i) {
-      if (i != 1 && a[i] != b[i]) return false;
+  // Operands [N, C_i, ...] all channels-last, or all in one channel-blocked layout whose blocks
+  // every C_i fills: each contributes one run of bytes per outer position of the result. Operands
+  // in other layouts are brought into that of the first one that has any.
+  bool join_channels(Call& call) const {
+    std::optional<ChannelLayout> layout;
+    bool last = false;
+    for (size_t i = 0; i < count_ && !layout; ++i) {
+      const Blocked* own = call.blocked(i);
+      if (own == nullptr) continue;
+      layout = channel_layout(*own);
+      last = layout && own->desc == channels_last_desc(own->dims(), own->type);
+      if (!layout) return false;
     }
+    if (!layout || dims_[1] == 0) return false;
+    if (!last && call.type(0) != ir::DataType::kFloat) return false;
+    for (size_t i = 0; i < count_; ++i) {
+      const int64_t channels = (*call.dims(i))[1];
+      if (channels == 0 || (!last && channels % layout->block != 0)) return false;
+    }
+    const auto described = [&](const ir::Dims& dims) {
+      return last ? channels_last_desc(dims, call.type(0))
+                  : channel_blocked_desc(dims, layout->block);
+    };
+    Blocked out = allocate_blocked(described(dims_), call.type(0));
+    const int64_t outer = last ? layout->batch * layout->positions : layout->batch;
+    if (outer == 0) return false;
+    std::vector<Run> runs(count_);
+    std::vector<Blocked> storage(count_);
+    for (size_t i = 0; i < count_; ++i) {
+      const dnnl::memory::desc wanted = described(*call.dims(i));
+      runs[i] = {in_layout(call, i, wanted, storage[i]),
+                 wanted.get_size() / static_cast<size_t>(outer)};
+    }
+    join_rows(runs, outer, out.buffer->mutable_data());
+    call.set(0, std::move(out));
     return true;
   }
 
-  void copy(Call& call, const std::vector<ChannelLayout>& layouts, int64_t outer,
-            const Blocked& out) const {
-    struct Run {
-      const float* from;
-      int64_t length;
-    };
-    std::vector<Run> runs;
-    int64_t row_length = 0;
-    for (size_t i = 0; i < count_; ++i) {
-      const ChannelLayout& l = layouts[i];
-      const int64_t length = l.batch * l.positions * l.channels / outer;
-      runs.push_back({reinterpret_cast<const float*>(call.blocked(i)->buffer->data()), length});
-      row_length += length;
-    }
-    auto* to = reinterpret_cast<float*>(out.buffer->mutable_data());
-    for_each_row(outer, row_length, [&](int64_t row) {
-      float* at = to + row * row_length;
-      for (const Run& run : runs) {
-        std::memcpy(at, run.from + row * run.length,
-                    static_cast<size_t>(run.length) * sizeof(float));
-        at += run.length;
-      }
-    });
-  }
-
   size_t count_;
+  int64_t axis_;
+  bool by_channel_ = false;
+  ir::Dims dims_;  // of the result
+  int64_t outer_ = 1;
+  std::vector<Run> runs_;
 };
 
 }  // namespace
 
 std::unique_ptr<AcceleratedKernel> accelerate_concat(const NodeFacts& facts) {
-  if (facts.node->attr_int("axis", 1) != 1) return nullptr;
-  return std::make_unique<ConcatChannels>(facts.node->inputs().size());
+  const size_t count = facts.node->inputs().size();
+  if (count == 0 || (facts.opset >= 4 && !facts.node->has_attribute("axis"))) return nullptr;
+  return std::make_unique<Concat>(*facts.node, count);
 }
 
 }  // namespace fettle::interp

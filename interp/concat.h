@@ -1,4 +1,4 @@
-// Concat of channel-blocked float tensors along the channels.
+// Concat of plain tensors along any axis, and of tensors in channel layouts along the channels.
 #pragma once
 
 #include "interp/accelerated.h"

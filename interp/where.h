@@ -1,0 +1,11 @@
+// Where.
+#pragma once
+
+#include "interp/accelerated.h"
+
+namespace fettle::interp {
+
+// Row of the table of accelerated kernels.
+std::unique_ptr<AcceleratedKernel> accelerate_where(const NodeFacts& facts);
+
+}  // namespace fettle::interp
