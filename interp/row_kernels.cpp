@@ -1,5 +1,7 @@
 #include "interp/row_kernels.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "interp/parallel.h"
@@ -10,88 +12,107 @@ namespace {
 
 constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
-// Rows of consecutive elements along the last axis, or (before opset 13) along all axes from one
-// on.
+// Lines of `length` elements, `inner` apart.
+struct Lines {
+  int64_t outer = 1;
+  int64_t length = 1;
+  int64_t inner = 1;
+};
+
+// Along one axis, or (before opset 13) over all axes from one on.
 class Softmax : public AcceleratedKernel {
  public:
-  Softmax(int64_t axis, bool flattens) : axis_(axis), flattens_(flattens) {}
+  Softmax(int64_t axis, bool flattens, bool logarithm)
+      : axis_(axis), flattens_(flattens), logarithm_(logarithm) {}
 
   bool run(Call& call) override {
     if (call.type(0) != kFloat) return false;
+    std::shared_ptr<ir::Buffer> storage = call.reusable(0);
+    const bool plain = call.blocked(0) == nullptr;
     const ir::Tensor& x = *call.tensor(0);
     const auto rank = static_cast<int64_t>(x.rank());
     const int64_t axis = axis_ < 0 ? axis_ + rank : axis_;
     if (axis < 0 || axis >= rank || x.size() == 0) return false;
-    int64_t length = 1;
-    for (int64_t i = axis; i < rank; ++i) length *= x.dim(static_cast<size_t>(i));
-    if (!flattens_ && length != x.dim(static_cast<size_t>(axis))) return false;
-    ir::Tensor out(kFloat, x.dims());
+    Lines lines;
+    for (int64_t i = 0; i < rank; ++i) {
+      const int64_t extent = x.dims()[static_cast<size_t>(i)];
+      const bool inside = flattens_ ? i >= axis : i == axis;
+      (inside ? lines.length : i < axis ? lines.outer : lines.inner) *= extent;
+    }
+    if (!plain || storage == nullptr) storage = ir::Buffer::allocate(x.byte_size());
     const float* from = x.data<float>().data();
-    float* to = out.mutable_data<float>().data();
-    for_each_row(x.size() / length, length * 8, [&](int64_t row) {
-      const float* line = from + row * length;
-      float* result = to + row * length;
-      float greatest = line[0];
-      for (int64_t i = 1; i < length; ++i) greatest = line[i] > greatest ? line[i] : greatest;
-      const auto scale = static_cast<float>(1.0 / exp_shifted_row(line, greatest, result, length));
-      for (int64_t i = 0; i < length; ++i) result[i] *= scale;
-    });
-    call.set(0, std::move(out));
+    auto* to = reinterpret_cast<float*>(storage->mutable_data());
+    if (lines.inner == 1) {
+      for_each_row(lines.outer, lines.length * 8, [&](int64_t row) {
+        one_line(from + row * lines.length, to + row * lines.length, lines.length);
+      });
+    } else {
+      columns(from, to, lines);
+    }
+    call.set(0, ir::Tensor(kFloat, x.dims(), std::move(storage)));
     return true;
   }
 
  private:
+  static constexpr int64_t kPiece = 256;
+
+  void one_line(const float* x, float* y, int64_t n) const {
+    const float greatest = max_row(x, n);
+    if (!logarithm_) {
+      const auto scale = static_cast<float>(1.0 / exp_shifted_row(x, greatest, y, n));
+      affine_row(y, scale, 0.0f, y, n);
+      return;
+    }
+    std::array<float, kPiece> powers;
+    double sum = 0.0;
+    for (int64_t at = 0; at < n; at += kPiece) {
+      sum += exp_shifted_row(x + at, greatest, powers.data(), std::min(kPiece, n - at));
+    }
+    centered_affine_row(x, greatest, 1.0f, static_cast<float>(-std::log(sum)), y, n);
+  }
+
+  // Up to kPiece neighboring lines together.
+  void columns(const float* x, float* y, const Lines& lines) const {
+    const int64_t parts = (lines.inner + kPiece - 1) / kPiece;
+    const int64_t width = std::min(kPiece, lines.inner);
+    for_each_row(lines.outer * parts, lines.length * width * 8, [&](int64_t i) {
+      const int64_t begin = i % parts * kPiece;
+      const int64_t at = i / parts * lines.length * lines.inner + begin;
+      some_columns(x + at, y + at, lines, std::min(kPiece, lines.inner - begin));
+    });
+  }
+
+  void some_columns(const float* x, float* y, const Lines& lines, int64_t width) const {
+    std::array<float, kPiece> greatest;
+    std::array<double, kPiece> sums{};
+    std::array<float, kPiece> powers;
+    std::copy_n(x, width, greatest.begin());
+    for (int64_t l = 1; l < lines.length; ++l) {
+      const float* row = x + l * lines.inner;
+      for (int64_t j = 0; j < width; ++j) greatest[j] = row[j] > greatest[j] ? row[j] : greatest[j];
+    }
+    for (int64_t l = 0; l < lines.length; ++l) {
+      const float* row = x + l * lines.inner;
+      float* to = logarithm_ ? powers.data() : y + l * lines.inner;
+      for (int64_t j = 0; j < width; ++j) to[j] = row[j] - greatest[j];
+      exp_row(to, to, width);
+      for (int64_t j = 0; j < width; ++j) sums[j] += static_cast<double>(to[j]);
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      powers[j] = static_cast<float>(logarithm_ ? std::log(sums[j]) : 1.0 / sums[j]);
+    }
+    for (int64_t l = 0; l < lines.length; ++l) {
+      const float* row = x + l * lines.inner;
+      float* to = y + l * lines.inner;
+      for (int64_t j = 0; j < width; ++j) {
+        to[j] = logarithm_ ? row[j] - greatest[j] - powers[j] : to[j] * powers[j];
+      }
+    }
+  }
+
   int64_t axis_;
   bool flattens_;
-};
-
-// y = (x - mean) / sqrt(variance + epsilon) * scale + bias over the last axes.
-class LayerNormalization : public AcceleratedKernel {
- public:
-  LayerNormalization(int64_t axis, float epsilon) : axis_(axis), epsilon_(epsilon) {}
-
-  bool run(Call& call) override {
-    if (call.type(0) != kFloat || call.type(1) != kFloat) return false;
-    if (call.has(2) && call.type(2) != kFloat) return false;
-    const ir::Tensor& x = *call.tensor(0);
-    const auto rank = static_cast<int64_t>(x.rank());
-    const int64_t axis = axis_ < 0 ? axis_ + rank : axis_;
-    if (axis < 0 || axis >= rank || x.size() == 0) return false;
-    const ir::Dims tail(x.dims().begin() + axis, x.dims().end());
-    if (call.tensor(1)->dims() != tail || (call.has(2) && call.tensor(2)->dims() != tail)) {
-      return false;
-    }
-    const int64_t length = ir::element_count(tail);
-    const float* scale = call.tensor(1)->data<float>().data();
-    const float* bias = call.has(2) ? call.tensor(2)->data<float>().data() : nullptr;
-    ir::Tensor out(kFloat, x.dims());
-    const float* from = x.data<float>().data();
-    float* to = out.mutable_data<float>().data();
-    for_each_row(x.size() / length, length * 4, [&](int64_t row) {
-      normalize(from + row * length, to + row * length, length, scale, bias);
-    });
-    call.set(0, std::move(out));
-    return true;
-  }
-
- private:
-  void normalize(const float* x, float* y, int64_t n, const float* scale, const float* bias) const {
-    double sum = 0.0;
-    for (int64_t i = 0; i < n; ++i) sum += x[i];
-    const double mean = sum / static_cast<double>(n);
-    double squares = 0.0;
-    for (int64_t i = 0; i < n; ++i) squares += (x[i] - mean) * (x[i] - mean);
-    const double deviation = std::sqrt(squares / static_cast<double>(n) + epsilon_);
-    const auto factor = static_cast<float>(1.0 / deviation);
-    const auto center = static_cast<float>(mean);
-    for (int64_t i = 0; i < n; ++i) {
-      const float normal = (x[i] - center) * factor * scale[i];
-      y[i] = bias != nullptr ? normal + bias[i] : normal;
-    }
-  }
-
-  int64_t axis_;
-  float epsilon_;
+  bool logarithm_;
 };
 
 class PassThrough : public AcceleratedKernel {
@@ -113,17 +134,8 @@ class PassThrough : public AcceleratedKernel {
 
 std::unique_ptr<AcceleratedKernel> accelerate_softmax(const NodeFacts& facts) {
   const bool flattens = facts.opset < 13;
-  return std::make_unique<Softmax>(facts.node->attr_int("axis", flattens ? 1 : -1), flattens);
-}
-
-std::unique_ptr<AcceleratedKernel> accelerate_layer_normalization(const NodeFacts& facts) {
-  const ir::Node& node = *facts.node;
-  if (node.output(1) != nullptr || node.output(2) != nullptr ||
-      node.attr_int("stash_type", 1) != 1) {
-    return nullptr;
-  }
-  return std::make_unique<LayerNormalization>(node.attr_int("axis", -1),
-                                              node.attr_float("epsilon", 1e-5f));
+  return std::make_unique<Softmax>(facts.node->attr_int("axis", flattens ? 1 : -1), flattens,
+                                   facts.node->is("LogSoftmax"));
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_pass_through(const NodeFacts& facts) {

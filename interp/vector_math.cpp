@@ -170,6 +170,13 @@ void affine_row(const float* x, float scale, float shift, float* y, int64_t n) {
 }
 
 FETTLE_VECTORIZED
+void centered_affine_row(const float* x, float center, float scale, float shift, float* y,
+                         int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - center) * scale + shift;
+}
+
+FETTLE_VECTORIZED
 void normalize_row(const float* x, float center, float factor, const float* scale,
                    const float* bias, float* y, int64_t n) {
   if (bias == nullptr) {

@@ -28,6 +28,9 @@ void elu_row(const float* x, float* y, int64_t n, float slope, float scale, floa
 double exp_shifted_row(const float* x, float shift, float* y, int64_t n);
 // y[i] = x[i] * scale + shift; y may be x.
 void affine_row(const float* x, float scale, float shift, float* y, int64_t n);
+// y[i] = (x[i] - center) * scale + shift; y may be x.
+void centered_affine_row(const float* x, float center, float scale, float shift, float* y,
+                         int64_t n);
 // y[i] = (x[i] - center) * factor * scale[i] [+ bias[i]]; y may be x, `bias` null.
 void normalize_row(const float* x, float center, float factor, const float* scale,
                    const float* bias, float* y, int64_t n);

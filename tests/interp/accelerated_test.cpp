@@ -190,6 +190,33 @@ std::vector<Case> rows() {
       softmax("last", "", 17),
       softmax("middle", "<axis = 1>", 17),
       softmax("flattened", "<axis = 1>", 11),
+      softmax("first", "<axis = 0>", 17),
+      {"softmax_wide_columns", "g (float[2,3,700] x) => (float y) { y = Softmax <axis = 1> (x) }"},
+      {"log_softmax", "g (float[3,4,350] x) => (float y) { y = LogSoftmax(x) }"},
+      {"log_softmax_middle", "g (float[3,40,5] x) => (float y) { y = LogSoftmax <axis = 1> (x) }"},
+      {"log_softmax_flattened",
+       "g (float[3,40,5] x) => (float y) { y = LogSoftmax <axis = 1> (x) }", 11},
+      {"softmax_in_place",
+       "g (float[3,40] x) => (float y) { a = Neg(x) b = Softmax(a) c = LogSoftmax(b) y = Neg(c) }"},
+      {"instance_norm",
+       "g (float[2,5,7,3] x, float[5] s, float[5] b) => (float y) "
+       "{ y = InstanceNormalization(x, s, b) }"},
+      {"instance_norm_layout",
+       "g (float[2,19,10,10] x, float[35,19,3,3] w, float[35] s) => (float y) "
+       "{ c = Conv(x, w) y = InstanceNormalization(c, s, s) }"},
+      {"group_norm",
+       "g (float[2,12,7,3] x, float[12] s, float[12] b) => (float y) "
+       "{ y = GroupNormalization <num_groups = 4> (x, s, b) }",
+       21},
+      {"group_norm_18",
+       "g (float[2,12,7,3] x, float[4] s, float[4] b) => (float y) "
+       "{ y = GroupNormalization <num_groups = 4> (x, s, b) }",
+       18},
+      {"rms_norm", "g (float[3,4,50] x, float[50] s) => (float y) { y = RMSNormalization(x, s) }",
+       23},
+      {"rms_norm_two_axes",
+       "g (float[3,4,50] x, float[4,50] s) => (float y) { y = RMSNormalization <axis = 1> (x, s) }",
+       23},
       {"layer_norm",
        "g (float[3,4,50] x, float[50] s, float[50] b) => (float y) "
        "{ y = LayerNormalization(x, s, b) }"},
