@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "interp/subnormals.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -192,6 +193,7 @@ void Prepared::place(size_t i, const void* bytes) {
 }
 
 void Prepared::run(std::initializer_list<Argument> arguments) {
+  const FlushSubnormals flush;
   std::optional<OneThread> scope;
   if (one_thread_) scope.emplace();
   if (bound_.arguments.empty()) {

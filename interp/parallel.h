@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <exception>
 
+#include "interp/subnormals.h"
+
 namespace fettle::interp {
 
 inline constexpr int64_t kChunk = 16384;  // elements; a multiple of every vector width
@@ -42,8 +44,15 @@ void for_each_index(int64_t count, bool shared, Work&& work) {
     return;
   }
   FirstException first;
-#pragma omp parallel for schedule(static)
-  for (int64_t i = 0; i < count; ++i) first.guard([&] { work(i); });
+  const auto mode = float_mode();
+#pragma omp parallel
+  {
+    const auto own = float_mode();
+    set_float_mode(mode);
+#pragma omp for schedule(static)
+    for (int64_t i = 0; i < count; ++i) first.guard([&] { work(i); });
+    set_float_mode(own);
+  }
   first.rethrow();
 }
 

@@ -1,6 +1,6 @@
-// Large blocks of memory, recycled. Freed blocks are kept for the next request of about their size:
-// mapping and clearing pages again costs as much as computing a small layer, and a heap that holds
-// both large short-lived and small long-lived blocks falls to pieces.
+// Large blocks of memory, recycled. Freed blocks are kept for later requests, split and joined as
+// these need: mapping and clearing pages again costs as much as computing a small layer, and a heap
+// that holds both large short-lived and small long-lived blocks falls to pieces.
 #pragma once
 
 #include <cstddef>
