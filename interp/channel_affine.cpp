@@ -1,8 +1,11 @@
 #include "interp/channel_affine.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "interp/parallel.h"
+#include "interp/simd.h"
+#include "interp/vector_math.h"
 
 namespace fettle::interp {
 namespace {
@@ -27,34 +30,56 @@ void affine_plain(const float* x, float* y, const Extents& e, const std::vector<
     const auto c = static_cast<size_t>(row % e.channels);
     const float a = scale[c];
     const float b = shift[c];
-    const float* from = x + row * e.positions;
-    float* to = y + row * e.positions;
-#pragma omp simd
-    for (int64_t i = 0; i < e.positions; ++i) to[i] = from[i] * a + b;
+    affine_row(x + row * e.positions, a, b, y + row * e.positions, e.positions);
   });
 }
 
+// to[p][lane] = from[p][lane] * scale[lane] + shift[lane].
+FETTLE_VECTORIZED
+void affine_lanes(const float* from, const float* scale, const float* shift, int64_t positions,
+                  int64_t block, float* to) {
+  constexpr int64_t kLanes = 16;
+  if (block == kLanes) {
+    for (int64_t p = 0; p < positions; ++p) {
+#pragma omp simd
+      for (int64_t j = 0; j < kLanes; ++j) {
+        to[p * kLanes + j] = from[p * kLanes + j] * scale[j] + shift[j];
+      }
+    }
+    return;
+  }
+  for (int64_t p = 0; p < positions; ++p) {
+#pragma omp simd
+    for (int64_t j = 0; j < block; ++j) {
+      to[p * block + j] = from[p * block + j] * scale[j] + shift[j];
+    }
+  }
+}
+
 // Padding channels get scale and shift 0 and so stay zero.
-void affine_blocked(const float* x, float* y, const ChannelLayout& layout, std::vector<float> scale,
-                    std::vector<float> shift) {
+void affine_blocked(const float* x, float* y, const ChannelLayout& layout,
+                    const std::vector<float>& scale, const std::vector<float>& shift) {
   const int64_t block = layout.block;
-  scale.resize(static_cast<size_t>(layout.groups * block), 0.0f);
-  shift.resize(static_cast<size_t>(layout.groups * block), 0.0f);
+  const auto width = static_cast<size_t>(layout.groups * block);
+  std::vector<float> padded;
+  if (width != scale.size()) {
+    padded.resize(2 * width, 0.0f);
+    std::copy(scale.begin(), scale.end(), padded.begin());
+    std::copy(shift.begin(), shift.end(), padded.begin() + static_cast<int64_t>(width));
+  }
+  const float* scales = padded.empty() ? scale.data() : padded.data();
+  const float* shifts = padded.empty() ? shift.data() : padded.data() + width;
   const int64_t step = std::max<int64_t>(1, kChunk / block);  // positions at a time
   const int64_t steps = (layout.positions + step - 1) / step;
-  for_each_row(layout.batch * layout.groups * steps, step * block, [&](int64_t row) {
-    const int64_t plane = row / steps;
-    const int64_t begin = row % steps * step;
-    const int64_t end = std::min(layout.positions, begin + step);
-    const float* a = scale.data() + plane % layout.groups * block;
-    const float* b = shift.data() + plane % layout.groups * block;
-    for (int64_t p = begin; p < end; ++p) {
-      const float* from = x + (plane * layout.positions + p) * block;
-      float* to = y + (plane * layout.positions + p) * block;
-#pragma omp simd
-      for (int64_t lane = 0; lane < block; ++lane) to[lane] = from[lane] * a[lane] + b[lane];
-    }
-  });
+  for_each_row(layout.batch * layout.groups * steps, std::min(step, layout.positions) * block,
+               [&](int64_t row) {
+                 const int64_t plane = row / steps;
+                 const int64_t begin = row % steps * step;
+                 const int64_t count = std::min(layout.positions - begin, step);
+                 const int64_t at = (plane * layout.positions + begin) * block;
+                 const int64_t lane = plane % layout.groups * block;
+                 affine_lanes(x + at, scales + lane, shifts + lane, count, block, y + at);
+               });
 }
 
 class BatchNormalization : public AcceleratedKernel {

@@ -21,65 +21,65 @@ template <typename F>
 
 // Comparisons are written so that NaN passes through.
 FETTLE_VECTORIZED void relu(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return v < 0.0f ? 0.0f : v; });
+  each(x, y, n, [](float v) FETTLE_INLINED { return v < 0.0f ? 0.0f : v; });
 }
 FETTLE_VECTORIZED void leaky_relu(const float* x, float* y, int64_t n, const Parameters& p) {
-  each(x, y, n, [a = p.a](float v) {
+  each(x, y, n, [a = p.a](float v) FETTLE_INLINED {
     const float below = a * v;
     return vec::select(v < 0.0f, below, v);
   });
 }
 FETTLE_VECTORIZED void clip(const float* x, float* y, int64_t n, const Parameters& p) {
-  each(x, y, n, [a = p.a, b = p.b](float v) {
+  each(x, y, n, [a = p.a, b = p.b](float v) FETTLE_INLINED {
     const float above = v < a ? a : v;
     return above > b ? b : above;
   });
 }
 FETTLE_VECTORIZED void hard_sigmoid(const float* x, float* y, int64_t n, const Parameters& p) {
-  each(x, y, n, [a = p.a, b = p.b](float v) {
+  each(x, y, n, [a = p.a, b = p.b](float v) FETTLE_INLINED {
     const float line = a * v + b;
     const float above = line < 0.0f ? 0.0f : line;
     return above > 1.0f ? 1.0f : above;
   });
 }
 FETTLE_VECTORIZED void hard_swish(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) {
+  each(x, y, n, [](float v) FETTLE_INLINED {
     const float line = v * (1.0f / 6.0f) + 0.5f;
     const float above = line < 0.0f ? 0.0f : line;
     return v * (above > 1.0f ? 1.0f : above);
   });
 }
 FETTLE_VECTORIZED void thresholded_relu(const float* x, float* y, int64_t n, const Parameters& p) {
-  each(x, y, n, [a = p.a](float v) { return v > a ? v : 0.0f; });
+  each(x, y, n, [a = p.a](float v) FETTLE_INLINED { return v > a ? v : 0.0f; });
 }
 FETTLE_VECTORIZED void shrink(const float* x, float* y, int64_t n, const Parameters& p) {
-  each(x, y, n, [a = p.a, b = p.b](float v) {
+  each(x, y, n, [a = p.a, b = p.b](float v) FETTLE_INLINED {
     const float low = v + b;
     const float high = v - b;
     return vec::select(v < -a, low, vec::select(v > a, high, 0.0f));
   });
 }
 FETTLE_VECTORIZED void negate(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return -v; });
+  each(x, y, n, [](float v) FETTLE_INLINED { return -v; });
 }
 FETTLE_VECTORIZED void absolute(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return vec::magnitude(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::magnitude(v); });
 }
 FETTLE_VECTORIZED void sign(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) {
+  each(x, y, n, [](float v) FETTLE_INLINED {
     const float one = vec::with_sign(1.0f, v);
     return vec::select(vec::magnitude(v) > 0.0f, one, v != v ? v : 0.0f);
   });
 }
 FETTLE_VECTORIZED void reciprocal(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return 1.0f / v; });
+  each(x, y, n, [](float v) FETTLE_INLINED { return 1.0f / v; });
 }
 FETTLE_VECTORIZED void softsign(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return v / (1.0f + vec::magnitude(v)); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return v / (1.0f + vec::magnitude(v)); });
 }
 
 FETTLE_VECTORIZED void square_root(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return std::sqrt(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return std::sqrt(v); });
 }
 
 // Rounding by adding and subtracting 2^23, exact for magnitudes below that; larger ones are whole.
@@ -90,17 +90,17 @@ FETTLE_VECTORIZED void square_root(const float* x, float* y, int64_t n, const Pa
   return vec::select(size < kWhole, vec::with_sign(rounded, v), v);
 }
 FETTLE_VECTORIZED void round(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) { return nearest(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return nearest(v); });
 }
 FETTLE_VECTORIZED void floor(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) {
+  each(x, y, n, [](float v) FETTLE_INLINED {
     const float r = nearest(v);
     const float less = r - 1.0f;
     return vec::select(r > v, less, r);
   });
 }
 FETTLE_VECTORIZED void ceil(const float* x, float* y, int64_t n, const Parameters&) {
-  each(x, y, n, [](float v) {
+  each(x, y, n, [](float v) FETTLE_INLINED {
     const float r = nearest(v);
     const float more = r + 1.0f;
     return vec::select(r < v, vec::with_sign(more, v), r);

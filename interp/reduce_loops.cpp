@@ -57,28 +57,30 @@ double sum_of_row(double state, const float* x, int64_t n) {
 }
 FETTLE_VECTORIZED void sum_columns(double* states, const float* x, int64_t n, int64_t rows,
                                    int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](double s, double v) { return s + v; });
+  fold_columns(states, x, n, rows, stride, [](double s, double v) FETTLE_INLINED { return s + v; });
 }
 double magnitudes_of_row(double state, const float* x, int64_t n) {
   return state + magnitudes_row(x, n);
 }
 FETTLE_VECTORIZED void magnitude_columns(double* states, const float* x, int64_t n, int64_t rows,
                                          int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](double s, double v) { return s + std::abs(v); });
+  fold_columns(states, x, n, rows, stride,
+               [](double s, double v) FETTLE_INLINED { return s + std::abs(v); });
 }
 double squares_of_row(double state, const float* x, int64_t n) {
   return state + squares_row(x, 0.0, n);
 }
 FETTLE_VECTORIZED void square_columns(double* states, const float* x, int64_t n, int64_t rows,
                                       int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](double s, double v) { return s + v * v; });
+  fold_columns(states, x, n, rows, stride,
+               [](double s, double v) FETTLE_INLINED { return s + v * v; });
 }
 FETTLE_VECTORIZED double product_of_row(double state, const float* x, int64_t n) {
-  return fold_lanes(state, 1.0, x, n, [](double s, double v) { return s * v; });
+  return fold_lanes(state, 1.0, x, n, [](double s, double v) FETTLE_INLINED { return s * v; });
 }
 FETTLE_VECTORIZED void product_columns(double* states, const float* x, int64_t n, int64_t rows,
                                        int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](double s, double v) { return s * v; });
+  fold_columns(states, x, n, rows, stride, [](double s, double v) FETTLE_INLINED { return s * v; });
 }
 
 // The greater of both, or NaN when either is; the like for the lesser.
@@ -93,18 +95,22 @@ FETTLE_VECTORIZED void product_columns(double* states, const float* x, int64_t n
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 FETTLE_VECTORIZED float greatest_of_row(float state, const float* x, int64_t n) {
-  return fold_lanes(state, -kInfinity, x, n, [](float s, float v) { return greater(s, v); });
+  return fold_lanes(state, -kInfinity, x, n,
+                    [](float s, float v) FETTLE_INLINED { return greater(s, v); });
 }
 FETTLE_VECTORIZED void greatest_columns(float* states, const float* x, int64_t n, int64_t rows,
                                         int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](float s, float v) { return greater(s, v); });
+  fold_columns(states, x, n, rows, stride,
+               [](float s, float v) FETTLE_INLINED { return greater(s, v); });
 }
 FETTLE_VECTORIZED float least_of_row(float state, const float* x, int64_t n) {
-  return fold_lanes(state, kInfinity, x, n, [](float s, float v) { return lesser(s, v); });
+  return fold_lanes(state, kInfinity, x, n,
+                    [](float s, float v) FETTLE_INLINED { return lesser(s, v); });
 }
 FETTLE_VECTORIZED void least_columns(float* states, const float* x, int64_t n, int64_t rows,
                                      int64_t stride) {
-  fold_columns(states, x, n, rows, stride, [](float s, float v) { return lesser(s, v); });
+  fold_columns(states, x, n, rows, stride,
+               [](float s, float v) FETTLE_INLINED { return lesser(s, v); });
 }
 
 float as_it_is(double state, int64_t) {

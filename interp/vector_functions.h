@@ -7,6 +7,9 @@
 #include <cmath>
 #include <cstdint>
 
+// For lambdas that loops call per element: the loop is only vectorized when they are inlined.
+#define FETTLE_INLINED __attribute__((always_inline))
+
 namespace fettle::interp::vec {
 
 #define FETTLE_LANE [[gnu::always_inline]] inline
@@ -47,7 +50,7 @@ FETTLE_LANE float clamped(float x, float limit) {
   return std::bit_cast<float>(kept | (bits(x) & 0x80000000u));
 }
 
-// 2^n for -126 <= n <= 127.
+// 2^n for -126 <= n <= 127; 0 for n = -127.
 FETTLE_LANE float power_of_two(int32_t n) {
   return std::bit_cast<float>(static_cast<uint32_t>(n + 127) << 23);
 }
@@ -71,12 +74,12 @@ FETTLE_LANE ExponentialParts exponential_parts(float v) {
   return {std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(12582912.0f), p * r * r + r};
 }
 
+// Results below 2^-126 are 0.
 FETTLE_LANE float exponential(float x) {
-  // Beyond 104 e^x is 0 or infinite in float32.
-  const ExponentialParts parts = exponential_parts(clamped(x, 104.0f));
-  // The power may lie outside float's exponents: it is applied in two factors.
-  const int32_t half = parts.n >> 1;
-  return (parts.fraction + 1.0f) * power_of_two(half) * power_of_two(parts.n - half);
+  const ExponentialParts parts = exponential_parts(clamped(x, 89.0f));
+  // 2^n may lie just above float's exponents, hence two factors; power_of_two(-127) is 0.
+  const int32_t n = parts.n - 1;
+  return (parts.fraction + 1.0f) * power_of_two(n > -127 ? n : -127) * 2.0f;
 }
 
 // e^x - 1 for x <= 0 without cancellation; positive x give a finite number without meaning.

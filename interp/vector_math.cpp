@@ -28,57 +28,57 @@ template <typename F>
 
 FETTLE_VECTORIZED
 void exp_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::exponential(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::exponential(v); });
 }
 
 FETTLE_VECTORIZED
 void sigmoid_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::sigmoid(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::sigmoid(v); });
 }
 
 FETTLE_VECTORIZED
 void tanh_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::hyperbolic_tangent(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::hyperbolic_tangent(v); });
 }
 
 FETTLE_VECTORIZED
 void erf_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::error_function(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::error_function(v); });
 }
 
 FETTLE_VECTORIZED
 void log_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::logarithm(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::logarithm(v); });
 }
 
 FETTLE_VECTORIZED
 void softplus_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::softplus(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::softplus(v); });
 }
 
 FETTLE_VECTORIZED
 void mish_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::mish(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::mish(v); });
 }
 
 FETTLE_VECTORIZED
 void gelu_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::gelu(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::gelu(v); });
 }
 
 FETTLE_VECTORIZED
 void gelu_tanh_row(const float* x, float* y, int64_t n) {
-  each(x, y, n, [](float v) { return vec::gelu_by_tanh(v); });
+  each(x, y, n, [](float v) FETTLE_INLINED { return vec::gelu_by_tanh(v); });
 }
 
 FETTLE_VECTORIZED
 void swish_row(const float* x, float* y, int64_t n, float alpha) {
-  each(x, y, n, [alpha](float v) { return v * vec::sigmoid(alpha * v); });
+  each(x, y, n, [alpha](float v) FETTLE_INLINED { return v * vec::sigmoid(alpha * v); });
 }
 
 FETTLE_VECTORIZED
 void elu_row(const float* x, float* y, int64_t n, float slope, float scale, float gain) {
-  each(x, y, n, [=](float v) {
+  each(x, y, n, [=](float v) FETTLE_INLINED {
     const float below = scale * vec::exponential_minus_one_below(v * slope);
     return gain * vec::select(v < 0.0f, below, v);
   });
@@ -88,7 +88,7 @@ namespace {
 
 FETTLE_VECTORIZED
 void reduced_sine_row(const float* x, float* y, int64_t n, int32_t quarter) {
-  each(x, y, n, [quarter](float v) { return vec::sine(v, quarter); });
+  each(x, y, n, [quarter](float v) FETTLE_INLINED { return vec::sine(v, quarter); });
 }
 
 FETTLE_VECTORIZED
@@ -156,7 +156,7 @@ float max_row(const float* x, int64_t n) {
 
 FETTLE_VECTORIZED
 double exp_shifted_row(const float* x, float shift, float* y, int64_t n) {
-  each(x, y, n, [shift](float v) { return vec::exponential(v - shift); });
+  each(x, y, n, [shift](float v) FETTLE_INLINED { return vec::exponential(v - shift); });
   double sum = 0.0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(y[i]);
