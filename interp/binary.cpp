@@ -5,6 +5,7 @@
 #include "interp/broadcast_plan.h"
 #include "interp/float_functions.h"
 #include "interp/parallel.h"
+#include "interp/unary.h"
 
 namespace fettle::interp {
 namespace {
@@ -197,6 +198,7 @@ class Binary : public AcceleratedKernel {
 }  // namespace
 
 std::unique_ptr<AcceleratedKernel> accelerate_float_binary(const NodeFacts& facts) {
+  if (std::unique_ptr<AcceleratedKernel> power = accelerate_unary(facts)) return power;
   const size_t count = facts.node->inputs().size();
   const bool mean = facts.node->is("Mean");
   const BinaryFunction* function = binary_function(mean ? "Sum" : facts.node->op_type);

@@ -118,6 +118,10 @@ void elu(const float* x, float* y, int64_t n, const Parameters& p) {
   elu_row(x, y, n, p.a, p.b, p.c);
 }
 
+void power(const float* x, float* y, int64_t n, const Parameters& p) {
+  binary_function("Pow")->loop(x, 1, &p.a, 0, y, n);
+}
+
 using Configured = std::optional<Parameters>;
 
 Configured none(const NodeFacts&) {
@@ -157,6 +161,17 @@ Configured if_exact(const NodeFacts& facts) {
 Configured if_by_tanh(const NodeFacts& facts) {
   if (facts.node->attr_string("approximate", "none") != "tanh") return std::nullopt;
   return Parameters{};
+}
+
+// The exponent of Pow when it is one known number.
+Configured power_parameters(const NodeFacts& facts) {
+  const ir::Tensor* exponent = facts.constant(1);
+  if (facts.opset < 7 || exponent == nullptr || exponent->rank() != 0) return std::nullopt;
+  const ir::DataType type = exponent->type();
+  if (type != kFloat && type != ir::DataType::kInt32 && type != ir::DataType::kInt64) {
+    return std::nullopt;
+  }
+  return Parameters{static_cast<float>(ir::element_as_double(*exponent, 0))};
 }
 
 // Bounds of Clip when they are known; nothing otherwise.
@@ -202,6 +217,7 @@ constexpr std::array kUnary{
     UnaryRow{"Log", plain<log_row>, none, 8, false},
     UnaryRow{"Mish", plain<mish_row>, none, 10, true},
     UnaryRow{"Neg", negate, none, 1, true},
+    UnaryRow{"Pow", power, power_parameters, 4, false},
     UnaryRow{"Reciprocal", reciprocal, none, 2, false},
     UnaryRow{"Relu", relu, none, 1, true},
     UnaryRow{"Round", round, none, 1, true},

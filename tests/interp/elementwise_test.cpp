@@ -129,6 +129,12 @@ std::vector<Case> others() {
                                  "e = Constant <value = float {") +
                          exponent + "}> () z = Pow(a, e) }"});
   }
+  for (const char* exponent : {"float {2.0}", "int64 {2}", "int32 {3}", "int64[1] {2}",
+                               "int64 {-1}", "float[1,1,1] {2.0}"}) {
+    cases.push_back({"power_of" + std::to_string(cases.size()),
+                     std::string("g (float[5,30] x) => (float z) { e = Constant <value = ") +
+                         exponent + "> () z = Pow(x, e) }"});
+  }
   const std::string head =
       "g (float[2,19,6,6] x, float[35,19,3,3] w, float[35,35,1,1] v, float[2,35,1,1] s, "
       "float[1,35,1,1] o, float[2,1,6,6] p, float[] n) => (float z) { c = Conv (x, w) "
