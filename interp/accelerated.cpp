@@ -110,6 +110,7 @@ constexpr std::array kRows{
     Row{"QLinearMatMul", accelerate_qlinear_matmul, false},
     Row{"QuantizeLinear", accelerate_quantize, false},
     Row{"RMSNormalization", accelerate_rms_normalization},
+    Row{"RNN", accelerate_recurrent},
     Row{"Range", accelerate_range, false},
     Row{"Reciprocal", accelerate_unary},
     Row{"ReduceL1", accelerate_reduction},

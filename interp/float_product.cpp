@@ -9,14 +9,9 @@ namespace fettle::interp {
 namespace {
 
 constexpr int64_t kRowBlock = 8 * kTileRows;
+constexpr int64_t kDeep = 2048;  // longer sums are cut, so that operands stay in the cache
+constexpr int64_t kDepthBlock = 1024;
 constexpr int64_t kColumnBlock = 256;  // a multiple of every width of kernels
-
-// Whether a product of so many multiply-accumulates, with a right operand of so many floats, takes
-// longer than a parallel region is worth: 100 multiply-accumulates or 100 bytes per nanosecond.
-bool worth_sharing(int64_t products, int64_t right) {
-  constexpr int64_t kShortest = 8'000;  // ns
-  return products / 100 + right / 25 > kShortest;
-}
 
 Strip strip_of(const LeftMatrix& a, int64_t depth, const ProductEnd& end, float* out,
                int64_t out_row) {
@@ -52,6 +47,30 @@ Strip at_column(const Strip& whole, int64_t first) {
   if (s.start != nullptr) s.start += first;
   if (s.bias != nullptr) s.bias += first;
   return s;
+}
+
+// A strip of a product with `rows` rows in all.
+void multiply_strip(const TileKernels& kernels, const Strip& s, int64_t rows) {
+  if (s.depth <= kDeep || rows <= kTileRows) {
+    kernels.multiply(s);
+    return;
+  }
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (int64_t k = 0; k < s.depth; k += kDepthBlock) {
+    Strip part = s;
+    part.a += k * s.a_step;
+    part.b += k * s.b_row;
+    part.depth = std::min(kDepthBlock, s.depth - k);
+    if (k > 0) {
+      part.start = s.out;
+      part.start_row = s.out_row;
+      part.bias = nullptr;
+    }
+    const bool last = k + part.depth == s.depth;
+    part.low = last ? s.low : -kInfinity;
+    part.high = last ? s.high : kInfinity;
+    kernels.multiply(part);
+  }
 }
 
 void apply(const UnaryFunction& function, float* out, int64_t out_row, int64_t rows,
@@ -96,7 +115,7 @@ class Direct {
         s.b = b_.data + first;
         s.b_row = b_.row_step;
       }
-      kernels_.multiply(s);
+      multiply_strip(kernels_, s, rows_);
       first += s.columns;
     }
   }
@@ -119,6 +138,12 @@ class Direct {
 
 }  // namespace
 
+// Estimate: 100 multiply-accumulates or 100 bytes of the right operand per nanosecond.
+bool worth_sharing(int64_t products, int64_t right) {
+  constexpr int64_t kShortest = 8'000;  // ns
+  return products / 100 + right / 25 > kShortest;
+}
+
 void multiply(const LeftMatrix& a, const PackedMatrix& b, const ProductEnd& end, float* out,
               int64_t out_row) {
   const TileKernels& kernels = tile_kernels();
@@ -129,7 +154,7 @@ void multiply(const LeftMatrix& a, const PackedMatrix& b, const ProductEnd& end,
       Strip s = whole;
       const int64_t first = b.place(p, s);
       s = at_column(s, first);
-      kernels.multiply(s);
+      multiply_strip(kernels, s, a.rows);
     }
     apply(end.function, out, out_row, a.rows, b.columns());
     return;
@@ -141,7 +166,7 @@ void multiply(const LeftMatrix& a, const PackedMatrix& b, const ProductEnd& end,
     s = at_column(s, first);
     const int64_t row = task % blocks * kRowBlock;
     take_rows(s, row, std::min(kRowBlock, a.rows - row));
-    kernels.multiply(s);
+    multiply_strip(kernels, s, a.rows);
     apply(end.function, s.out, out_row, s.rows, s.columns);
   });
 }

@@ -8,6 +8,10 @@
 
 namespace fettle::interp {
 
+// Whether a product of so many multiply-accumulates, with a right operand of so many floats, takes
+// longer than a parallel region is worth.
+bool worth_sharing(int64_t products, int64_t right);
+
 // What becomes of a product P: out = function(clamp(scale * P + start + bias, low, high)).
 struct ProductEnd {
   float scale = 1.0f;

@@ -51,7 +51,7 @@ class Product : public AcceleratedKernel {
     const ir::Tensor& a = *call.tensor(kA);
     const ir::Tensor& b = *call.tensor(kB);
     const ProductLayout* layout = find(a.dims(), b.dims());
-    if (layout == nullptr) return false;
+    if (layout == nullptr || layout->output.size() < options_.least_rank) return false;
     const ir::Tensor* c = nullptr;
     const ir::Tensor* d = nullptr;
     if (!addends(call, *layout, c, d)) return false;

@@ -15,6 +15,7 @@ struct ProductOptions {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
   UnaryFunction function;
+  size_t least_rank = 0;  // of the output; the kernel declines fewer axes
 };
 
 // The attributes of a Gemm node.

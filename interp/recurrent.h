@@ -1,12 +1,13 @@
-// LSTM and GRU in float32: one product for the inputs of all steps, then a small one per step.
+// LSTM, GRU and RNN in float32: one product for the inputs of all steps, then a small one per step.
 #pragma once
 
 #include "interp/accelerated.h"
 
 namespace fettle::interp {
 
-// Row of the table of accelerated kernels. Covers sigmoid or hard sigmoid gates with tanh,
-// without clipping, sequence lengths, peepholes and coupled gates; the kernel declines the rest.
+// Row of the table of accelerated kernels. Covers sigmoid or hard sigmoid gates with tanh (RNN:
+// these and max(x, 0)), without clipping, peepholes, coupled gates and sequences of unequal
+// lengths; the kernel declines the rest.
 std::unique_ptr<AcceleratedKernel> accelerate_recurrent(const NodeFacts& facts);
 
 }  // namespace fettle::interp
