@@ -23,6 +23,7 @@
 #include "interp/recurrent.h"
 #include "interp/reduce.h"
 #include "interp/reshape_view.h"
+#include "interp/resize.h"
 #include "interp/row_kernels.h"
 #include "interp/shape_values.h"
 #include "interp/slice.h"
@@ -125,6 +126,7 @@ constexpr std::array kRows{
     Row{"ReduceSumSquare", accelerate_reduction},
     Row{"Relu", accelerate_unary},
     Row{"Reshape", accelerate_view, false},
+    Row{"Resize", accelerate_resize, false},
     Row{"Round", accelerate_unary},
     Row{"ScatterND", accelerate_scatter_nd, false},
     Row{"Selu", accelerate_unary},
@@ -151,6 +153,7 @@ constexpr std::array kRows{
     Row{"Tile", accelerate_tile, false},
     Row{"Transpose", accelerate_transpose, false},
     Row{"Unsqueeze", accelerate_view, false},
+    Row{"Upsample", accelerate_resize, false},
     Row{"Where", accelerate_where, false},
     Row{"Xor", accelerate_predicate},
 };

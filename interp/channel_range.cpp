@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "interp/channel_gather.h"
 #include "interp/parallel.h"
 
 namespace fettle::interp {
@@ -26,7 +27,11 @@ std::optional<Blocked> channel_range(const Blocked& from, int64_t begin, int64_t
   ir::Dims dims = from.dims();
   dims[1] = count;
   const bool last = from.desc == channels_last_desc(from.dims(), from.type);
-  if (!last && begin % layout->block != 0) return std::nullopt;
+  if (!last && begin % layout->block != 0) {
+    std::vector<ChannelPick> picks;
+    for (int64_t c = 0; c < count; ++c) picks.push_back({0, begin + c});
+    return gather_channels({&from}, picks);
+  }
   Blocked out = allocate_blocked(
       last ? channels_last_desc(dims, from.type) : channel_blocked_desc(dims, layout->block),
       from.type);

@@ -7,8 +7,8 @@
 
 namespace fettle::interp {
 
-// Channels [begin, begin + count) of `from` in the same kind of layout. Nothing when the layout is
-// no channel layout or the range does not begin at a block of it.
+// Channels [begin, begin + count) of `from` in the same kind of layout. Nothing when that is no
+// channel layout or the range is empty.
 std::optional<Blocked> channel_range(const Blocked& from, int64_t begin, int64_t count);
 
 }  // namespace fettle::interp

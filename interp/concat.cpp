@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "interp/box_copy.h"
+#include "interp/channel_gather.h"
 #include "interp/movement_kernel.h"
 #include "interp/parallel.h"
 
@@ -110,7 +111,8 @@ class Concat : public MovementKernel {
     if (!last && call.type(0) != ir::DataType::kFloat) return false;
     for (size_t i = 0; i < count_; ++i) {
       const int64_t channels = (*call.dims(i))[1];
-      if (channels == 0 || (!last && channels % layout->block != 0)) return false;
+      if (channels == 0) return false;
+      if (!last && channels % layout->block != 0) return gather_operands(call);
     }
     const auto described = [&](const ir::Dims& dims) {
       return last ? channels_last_desc(dims, call.type(0))
@@ -128,6 +130,20 @@ class Concat : public MovementKernel {
     }
     join_rows(runs, outer, out.buffer->mutable_data());
     call.set(0, std::move(out));
+    return true;
+  }
+
+  // Operands of one channels-blocked layout whose channels do not fill the blocks.
+  bool gather_operands(Call& call) const {
+    std::vector<const Blocked*> operands;
+    std::vector<ChannelPick> picks;
+    for (size_t i = 0; i < count_; ++i) {
+      operands.push_back(call.blocked(i));
+      for (int64_t c = 0; c < (*call.dims(i))[1]; ++c) picks.push_back({i, c});
+    }
+    std::optional<Blocked> out = gather_channels(operands, picks);
+    if (!out) return false;
+    call.set(0, std::move(*out));
     return true;
   }
 

@@ -57,6 +57,7 @@ constexpr std::array kRecognisers{
     Row{"Relu", fuse_qdq_unary},
     Row{"Relu", fuse_elementwise},
     Row{"Reshape", fuse_qdq_movement},
+    Row{"Reshape", fuse_channel_shuffle},
     Row{"Round", fuse_elementwise},
     Row{"Selu", fuse_elementwise},
     Row{"Shrink", fuse_elementwise},

@@ -130,11 +130,19 @@ std::optional<Tuples> tuples_of(const ir::Tensor& indices, const ir::Dims& dims)
   return tuples;
 }
 
-// Calls visit(t, place) for every tuple; `place` counts runs. False at the first tuple out of
-// range.
-template <typename Visit>
-bool for_each_place(const Tuples& tuples, const ir::Tensor& indices, const ir::Dims& dims,
-                    Visit&& visit) {
+// Bytes of a run of tuples that follow each other on both sides: in the list of tuples, and in the
+// tensor.
+struct Piece {
+  size_t listed;
+  size_t placed;
+  size_t bytes;
+};
+
+// The pieces that the tuples name in a tensor of these dims; false when one is out of range.
+bool find_pieces(const Tuples& tuples, const ir::Tensor& indices, const ir::Dims& dims,
+                 size_t width, std::vector<Piece>& pieces) {
+  pieces.clear();
+  const size_t bytes = static_cast<size_t>(tuples.run) * width;
   const int64_t* at = indices.data<int64_t>().data();
   for (int64_t t = 0; t < tuples.count; ++t) {
     int64_t place = 0;
@@ -144,19 +152,37 @@ bool for_each_place(const Tuples& tuples, const ir::Tensor& indices, const ir::D
       if (!within(index, extent)) return false;
       place = place * extent + (index < 0 ? index + extent : index);
     }
-    visit(t, place);
+    const size_t placed = static_cast<size_t>(place) * bytes;
+    if (!pieces.empty() && pieces.back().placed + pieces.back().bytes == placed) {
+      pieces.back().bytes += bytes;
+    } else {
+      pieces.push_back({static_cast<size_t>(t) * bytes, placed, bytes});
+    }
   }
   return true;
 }
 
-// One run at a time; neighboring elements are copied as one.
-void copy_run(const std::byte* from, std::byte* to, size_t bytes) {
-  if (bytes == 4) {
-    std::memcpy(to, from, 4);
-  } else {
-    std::memcpy(to, from, bytes);
+// Pieces by the latest operands; those of constant indices are found once.
+class Pieces {
+ public:
+  // False when a tuple is out of range.
+  bool find(Call& call, const Tuples& tuples, size_t width) {
+    const ir::Tensor& data = *call.tensor(0);
+    const bool constant = call.is_constant(1);
+    if (constant && known_ && data.dims() == dims_ && width == width_) return true;
+    known_ = find_pieces(tuples, *call.tensor(1), data.dims(), width, pieces_);
+    dims_ = data.dims();
+    width_ = width;
+    return known_;
   }
-}
+  const std::vector<Piece>& all() const { return pieces_; }
+
+ private:
+  bool known_ = false;
+  ir::Dims dims_;
+  size_t width_ = 0;
+  std::vector<Piece> pieces_;
+};
 
 class GatherNd : public AcceleratedKernel {
  public:
@@ -171,19 +197,17 @@ class GatherNd : public AcceleratedKernel {
     dims.insert(dims.end(), data->dims().begin() + tuples->depth, data->dims().end());
     ir::Tensor out(data->type(), std::move(dims));
     if (out.size() > 0) {
-      const size_t bytes = static_cast<size_t>(tuples->run) * width;
+      if (!pieces_.find(call, *tuples, width)) return false;
       const std::byte* from = data->bytes();
       std::byte* to = out.mutable_bytes();
-      const bool inside =
-          for_each_place(*tuples, *indices, data->dims(), [&](int64_t t, int64_t place) {
-            copy_run(from + static_cast<size_t>(place) * bytes, to + static_cast<size_t>(t) * bytes,
-                     bytes);
-          });
-      if (!inside) return false;
+      for (const Piece& p : pieces_.all()) std::memcpy(to + p.listed, from + p.placed, p.bytes);
     }
     call.set(0, std::move(out));
     return true;
   }
+
+ private:
+  Pieces pieces_;
 };
 
 class ScatterNd : public AcceleratedKernel {
@@ -199,26 +223,22 @@ class ScatterNd : public AcceleratedKernel {
     ir::Dims expected(indices->dims().begin(), indices->dims().end() - 1);
     expected.insert(expected.end(), data->dims().begin() + tuples->depth, data->dims().end());
     if (updates->dims() != expected) return false;
-    const auto nothing = [](int64_t, int64_t) {};
-    if (updates->size() > 0 && !for_each_place(*tuples, *indices, data->dims(), nothing)) {
-      return false;
-    }
+    if (updates->size() > 0 && !pieces_.find(call, *tuples, width)) return false;
     std::shared_ptr<ir::Buffer> storage = call.reusable(0);
     ir::Tensor out = storage != nullptr ? ir::Tensor(data->type(), data->dims(), std::move(storage))
                                         : ir::Tensor(data->type(), data->dims());
     std::byte* to = out.buffer()->mutable_data();
     if (to != data->bytes() && out.size() > 0) std::memcpy(to, data->bytes(), out.byte_size());
     if (updates->size() > 0) {
-      const size_t bytes = static_cast<size_t>(tuples->run) * width;
       const std::byte* from = updates->bytes();
-      for_each_place(*tuples, *indices, data->dims(), [&](int64_t t, int64_t place) {
-        copy_run(from + static_cast<size_t>(t) * bytes, to + static_cast<size_t>(place) * bytes,
-                 bytes);
-      });
+      for (const Piece& p : pieces_.all()) std::memcpy(to + p.placed, from + p.listed, p.bytes);
     }
     call.set(0, std::move(out));
     return true;
   }
+
+ private:
+  Pieces pieces_;
 };
 
 }  // namespace
