@@ -16,8 +16,8 @@
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
 #include "interp/matrix_product.h"
-#include "interp/pad.h"
 #include "interp/normalization.h"
+#include "interp/pad.h"
 #include "interp/pooling.h"
 #include "interp/quantize.h"
 #include "interp/recurrent.h"
@@ -67,6 +67,7 @@ constexpr std::array kRows{
     Row{"Dropout", accelerate_pass_through, false},
     Row{"Elu", accelerate_unary},
     Row{"Equal", accelerate_predicate},
+    Row{"DynamicQuantizeLinear", accelerate_dynamic_quantize, false},
     Row{"Erf", accelerate_unary},
     Row{"Exp", accelerate_unary},
     Row{"Expand", accelerate_expand, false},

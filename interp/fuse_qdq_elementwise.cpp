@@ -2,6 +2,7 @@
 //
 //   xq -- DQ -- f -- Q -- yq                  =>   xq -- table of 256 results -- yq
 //   aq, bq -- DQ -- Add or Mul -- Q -- yq     =>   aq, bq -- one pass -- yq
+//   xq -- DQ -- f -- Q -- DQ -- Mul (of xq -- DQ) -- Q -- yq   =>   xq -- another table -- yq
 //
 // Conditions: 8-bit tensors with one constant scale each; nothing else reads what lies between f
 // and Q; for Add and Mul an optional Relu or Clip that does not change the quantized result is
@@ -11,9 +12,12 @@
 // round them, which matters where the literal arithmetic comes out beside a tie:
 //   Add: fma(b, sb / sy, fma(a, sa / sy, zy - (za sa / sy + zb sb / sy)))
 //   Mul: (a - za)(b - zb) * (sa sb / sy), then + zy
+#include <algorithm>
 #include <array>
 
 #include "interp/broadcast_plan.h"
+#include "interp/byte_image.h"
+#include "interp/byte_kernel.h"
 #include "interp/fusion.h"
 #include "interp/parallel.h"
 #include "interp/qdq_pattern.h"
@@ -25,6 +29,7 @@ namespace fettle::interp {
 namespace {
 
 using Table = std::array<uint8_t, 256>;
+constexpr int64_t kTogether = 65536;  // bytes mapped by one thread
 
 // y = table[x], in the operand's own layout.
 class ByteMap : public AcceleratedKernel {
@@ -43,10 +48,11 @@ class ByteMap : public AcceleratedKernel {
     const int64_t count = ir::element_count(dims);
     auto storage = ir::Buffer::allocate(static_cast<size_t>(count));
     auto* y = reinterpret_cast<uint8_t*>(storage->mutable_data());
-    for_chunks(count, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        y[i] = table_[static_cast<size_t>(std::to_integer<uint8_t>(x[i]))];
-      }
+    const auto* from = reinterpret_cast<const uint8_t*>(x);
+    for_each_index((count + kTogether - 1) / kTogether, count > 4 * kTogether, [&](int64_t c) {
+      const int64_t begin = c * kTogether;
+      byte_kernels().map(table_.data(), from + begin, std::min(kTogether, count - begin),
+                         y + begin);
     });
     if (own != nullptr) {
       // Quantized tensors are only ever channels last, which has no padding.
@@ -137,43 +143,77 @@ PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOpe
 using Combine = void (*)(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                          const PairParameters& p, uint8_t* to, int64_t n);
 
-// Products of a byte and a float32 are exact in double, so that each sum is rounded to float32
-// once, as a fused multiply-add rounds it.
-FETTLE_VECTORIZED
-void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
-               const PairParameters& p, uint8_t* to, int64_t n) {
+template <int64_t kAStep, int64_t kBStep>
+inline __attribute__((always_inline)) void add_run(const uint8_t* __restrict a,
+                                                   const uint8_t* __restrict b,
+                                                   const PairParameters& p, uint8_t* __restrict to,
+                                                   int64_t n) {
   const uint8_t a_flip = sign_flip(p.a);
   const uint8_t b_flip = sign_flip(p.b);
   const uint8_t y_flip = sign_flip(p.y);
-  const ops::QuantRange range = ops::quant_range(ir::DataType::kUint8);
-  const double a_ratio = p.a_ratio;
-  const double b_ratio = p.b_ratio;
-  const double fixed = p.fixed;
+  const ops::QuantRange range{0, 255};
+  const float a_ratio = p.a_ratio;
+  const float b_ratio = p.b_ratio;
+  const float fixed = p.fixed;
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const int32_t left = a[i * a_step] ^ a_flip;
-    const int32_t right = b[i * b_step] ^ b_flip;
-    const auto first = static_cast<float>(left * a_ratio + fixed);
-    const auto sum = static_cast<float>(right * b_ratio + first);
+    const auto left = static_cast<float>(static_cast<int32_t>(a[i * kAStep] ^ a_flip));
+    const auto right = static_cast<float>(static_cast<int32_t>(b[i * kBStep] ^ b_flip));
+    const float sum = __builtin_fmaf(right, b_ratio, __builtin_fmaf(left, a_ratio, fixed));
     to[i] = static_cast<uint8_t>(ops::round_and_saturate(sum, 0, range)) ^ y_flip;
   }
+}
+
+template <int64_t kAStep, int64_t kBStep>
+inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restrict a,
+                                                        const uint8_t* __restrict b,
+                                                        const PairParameters& p,
+                                                        uint8_t* __restrict to, int64_t n) {
+  const uint8_t a_flip = sign_flip(p.a);
+  const uint8_t b_flip = sign_flip(p.b);
+  const int32_t a_zero = unsigned_zero(p.a);
+  const int32_t b_zero = unsigned_zero(p.b);
+  const int32_t y_zero = p.y.zero_point;
+  const float ratio = p.a_ratio;
+  const ops::QuantRange range = ops::quant_range(p.y.type);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t left = (a[i * kAStep] ^ a_flip) - a_zero;
+    const int32_t right = (b[i * kBStep] ^ b_flip) - b_zero;
+    to[i] = static_cast<uint8_t>(ops::requantize_one(left * right, ratio, y_zero, range));
+  }
+}
+
+// With fused multiply-add where the instruction set has it; elsewhere the library's function.
+#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER)
+#define FETTLE_FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FETTLE_FUSED
+#endif
+
+FETTLE_FUSED
+void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+               const PairParameters& p, uint8_t* to, int64_t n) {
+  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
+  add_run<0, 0>(a, b, p, to, n);
 }
 
 FETTLE_VECTORIZED
 void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                     const PairParameters& p, uint8_t* to, int64_t n) {
-  const uint8_t a_flip = sign_flip(p.a);
-  const uint8_t b_flip = sign_flip(p.b);
-  const int32_t a_zero = unsigned_zero(p.a);
-  const int32_t b_zero = unsigned_zero(p.b);
-  const ops::QuantRange range = ops::quant_range(p.y.type);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t left = (a[i * a_step] ^ a_flip) - a_zero;
-    const int32_t right = (b[i * b_step] ^ b_flip) - b_zero;
-    to[i] =
-        static_cast<uint8_t>(ops::requantize_one(left * right, p.a_ratio, p.y.zero_point, range));
-  }
+  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
+  multiply_run<0, 0>(a, b, p, to, n);
+}
+
+// Dims in the order of channels-last elements.
+ir::Dims channels_last_dims(const ir::Dims& dims) {
+  ir::Dims out = dims;
+  std::rotate(out.begin() + 1, out.begin() + 2, out.end());
+  return out;
 }
 
 // One pass over the bytes of both operands, with broadcasting.
@@ -187,57 +227,59 @@ class BytePair : public AcceleratedKernel {
            ir::data_type_name(p_.a.type), ir::data_type_name(p_.b.type),
            ir::data_type_name(call.type(0)), ir::data_type_name(call.type(1)));
     }
-    const bool last = *call.dims(0) == *call.dims(1) &&
-                      (call.blocked(0) != nullptr || call.blocked(1) != nullptr);
+    const size_t rank = call.dims(0)->size();
+    const bool last = (call.blocked(0) != nullptr || call.blocked(1) != nullptr) && rank >= 3 &&
+                      rank <= 5 && call.dims(1)->size() == rank;
     return last ? run_channels_last(call) : run_plain(call);
   }
 
  private:
+  // Operands that are quantized channels-last already, or small, of equal rank.
   bool run_channels_last(Call& call) {
-    const ir::Dims dims = *call.dims(0);
+    const ir::Dims a_dims = *call.dims(0);
+    const ir::Dims b_dims = *call.dims(1);
     Blocked a_copy;
     Blocked b_copy;
-    const auto a = in_layout(call, 0, channels_last_desc(dims, p_.a.type), a_copy);
-    const auto b = in_layout(call, 1, channels_last_desc(dims, p_.b.type), b_copy);
-    Blocked out = allocate_blocked(channels_last_desc(dims, p_.y.type), p_.y.type);
-    const auto* left = reinterpret_cast<const uint8_t*>(a);
-    const auto* right = reinterpret_cast<const uint8_t*>(b);
-    auto* to = reinterpret_cast<uint8_t*>(out.buffer->mutable_data());
-    for_chunks(ir::element_count(dims), [&](int64_t begin, int64_t end) {
-      combine_(left + begin, 1, right + begin, 1, p_, to + begin, end - begin);
-    });
-    call.set(0, std::move(out));
+    const auto a = in_layout(call, 0, channels_last_desc(a_dims, p_.a.type), a_copy);
+    const auto b = in_layout(call, 1, channels_last_desc(b_dims, p_.b.type), b_copy);
+    const BroadcastPlan& plan = plan_of(channels_last_dims(a_dims), channels_last_dims(b_dims));
+    ir::Dims dims = plan.output;
+    std::rotate(dims.begin() + 1, dims.end() - 1, dims.end());
+    auto out = ir::Buffer::allocate(static_cast<size_t>(ir::element_count(dims)));
+    combine(plan, a, b, out->mutable_data());
+    set_image(call, 0, std::move(out), dims, p_.y.type);
     return true;
   }
 
   bool run_plain(Call& call) {
     const ir::Tensor& a = *call.tensor(0);
     const ir::Tensor& b = *call.tensor(1);
-    const auto plan = plan_broadcast(a.dims(), b.dims());
-    if (!plan) {
-      fail(ErrorCode::kBadInput, "shapes {} and {} cannot be broadcast together",
-           ir::to_string(a.dims()), ir::to_string(b.dims()));
-    }
-    ir::Tensor out(p_.y.type, plan->output);
-    const auto* left = reinterpret_cast<const uint8_t*>(a.bytes());
-    const auto* right = reinterpret_cast<const uint8_t*>(b.bytes());
-    auto* to = reinterpret_cast<uint8_t*>(out.mutable_bytes());
-    if (plan->rows == 1) {
-      for_chunks(plan->run, [&](int64_t begin, int64_t end) {
-        combine_(left + begin * plan->a_step, plan->a_step, right + begin * plan->b_step,
-                 plan->b_step, p_, to + begin, end - begin);
-      });
-    } else if (plan->run > 0) {
-      for_each_row(plan->rows, plan->run + 8, [&](int64_t row) {
-        const auto [at_a, at_b] = plan->offsets(row);
-        combine_(left + at_a, plan->a_step, right + at_b, plan->b_step, p_, to + row * plan->run,
-                 plan->run);
-      });
-    }
+    const BroadcastPlan& plan = plan_of(a.dims(), b.dims());
+    ir::Tensor out(p_.y.type, plan.output);
+    combine(plan, a.bytes(), b.bytes(), out.mutable_bytes());
     call.set(0, std::move(out));
     return true;
   }
 
+  const BroadcastPlan& plan_of(const ir::Dims& a, const ir::Dims& b) {
+    const BroadcastPlan* plan = plans_.get(a, b);
+    if (plan == nullptr) {
+      fail(ErrorCode::kBadInput, "shapes {} and {} cannot be broadcast together", ir::to_string(a),
+           ir::to_string(b));
+    }
+    return *plan;
+  }
+
+  void combine(const BroadcastPlan& plan, const std::byte* a, const std::byte* b,
+               std::byte* y) const {
+    broadcast_loop(
+        plan, reinterpret_cast<const uint8_t*>(a), reinterpret_cast<const uint8_t*>(b),
+        reinterpret_cast<uint8_t*>(y), 1,
+        [this](const uint8_t* left, int64_t a_step, const uint8_t* right, int64_t b_step,
+               uint8_t* to, int64_t n) { combine_(left, a_step, right, b_step, p_, to, n); });
+  }
+
+  BroadcastCache plans_;
   PairParameters p_;
   Combine combine_;
 };
@@ -248,17 +290,49 @@ std::optional<QuantizedResult> direct_result(const ir::Value* value, const Fusio
   return y && y->members.size() == 1 ? y : std::nullopt;
 }
 
+// Mul of the same quantized x and of y = f(x), which alone reads it: the result is another function
+// of x. Extends `fusion`, which computes y by `table`.
+void absorb_gate(const QuantizedOperand& x, Table& table, QuantizedResult& y, Fusion& fusion,
+                 const FusionView& view) {
+  const ir::Node* dequantize = view.sole_reader(fusion.members.back()->output(0));
+  if (dequantize == nullptr || !dequantize->is("DequantizeLinear")) return;
+  const ir::Node* mul = view.sole_reader(dequantize->output(0));
+  if (mul == nullptr || !mul->is("Mul") || !mul->is_default_domain() || view.opset(*mul) < 7 ||
+      view.taken(*mul) || view.taken(*dequantize)) {
+    return;
+  }
+  const bool first = mul->input(0) == dequantize->output(0);
+  const auto left = quantized_operand(mul->input(0), view);
+  const auto right = quantized_operand(mul->input(1), view);
+  const auto product = direct_result(mul->output(0), view);
+  if (!left || !right || !product) return;
+  const QuantizedOperand& other = first ? *right : *left;
+  if (other.quantized != x.quantized || other.scale != x.scale ||
+      other.bytes.type != x.bytes.type || other.bytes.zero_point != x.bytes.zero_point) {
+    return;
+  }
+  Table codes;
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
+  Table result;
+  multiply_bytes(first ? table.data() : codes.data(), 1, first ? codes.data() : table.data(), 1,
+                 multiply_parameters(*left, *right, *product), result.data(), 256);
+  table = result;
+  y = *product;
+  fusion.members.insert(fusion.members.end(), {dequantize, mul, product->members[0]});
+}
+
 }  // namespace
 
 std::optional<Fusion> fuse_qdq_unary(const ir::Node& node, const FusionView& view) {
   const auto x = quantized_operand(node.input(0), view);
-  const auto y = direct_result(node.output(0), view);
+  auto y = direct_result(node.output(0), view);
   if (!x || !y || node.outputs().size() != 1) return std::nullopt;
-  const auto table = tabulate(node, *x, *y, view);
+  auto table = tabulate(node, *x, *y, view);
   if (!table) return std::nullopt;
   Fusion fusion;
   fusion.members = {&node, y->members[0]};
   fusion.inputs = {x->quantized};
+  absorb_gate(*x, *table, *y, fusion, view);
   fusion.kernel = std::make_unique<ByteMap>(*table, x->bytes.type, y->bytes.type);
   fusion.may_decline = false;
   return fusion;

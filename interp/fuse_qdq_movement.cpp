@@ -1,8 +1,8 @@
 // Data movement between DequantizeLinear and QuantizeLinear of equal parameters runs on the bytes:
 //
-//   xq -- DQ -- Reshape, Transpose, MaxPool, ... -- Q -- yq     =>     xq -- Reshape, ... -- yq
+//   xq -- DQ -- Reshape, Transpose, Resize, ... -- Q -- yq     =>     xq -- Reshape, ... -- yq
 //
-// The result is identical: Q(DQ(v)) = v, and maxima keep their order under a positive scale.
+// The result is identical: Q(DQ(v)) = v.
 // Conditions: one constant scale and an explicit zero point, equal on both sides; nothing else
 // reads what lies between.
 #include "interp/fusion.h"
@@ -14,13 +14,15 @@
 namespace fettle::interp {
 namespace {
 
-// The reference kernel of a node on a quantized first operand.
+// The node on a quantized first operand: its accelerated kernel when there is one that takes bytes,
+// else the reference kernel.
 class OnBytes : public AcceleratedKernel {
  public:
-  OnBytes(const ir::Node& node, const ops::OpDef& op, int64_t opset)
-      : node_(node), op_(op), opset_(opset) {}
+  OnBytes(const NodeFacts& facts, const ops::OpDef& op)
+      : node_(*facts.node), op_(op), opset_(facts.opset), fast_(make_accelerated(facts)) {}
 
   bool run(Call& call) override {
+    if (fast_ != nullptr && fast_->run(call)) return true;
     std::vector<ops::RuntimeValue> values;
     std::vector<const ops::RuntimeValue*> inputs;
     for (size_t i = 0; i < node_.inputs().size(); ++i) {
@@ -40,12 +42,22 @@ class OnBytes : public AcceleratedKernel {
   const ir::Node& node_;
   const ops::OpDef& op_;
   int64_t opset_;
+  std::unique_ptr<AcceleratedKernel> fast_;
 };
+
+// Resize may interpolate, and Pad may write a number of its own.
+bool moves_only(const ir::Node& node) {
+  if (node.is("Resize")) {
+    return node.attr_string("mode", "nearest") == "nearest" &&
+           node.attr_string("coordinate_transformation_mode", "") != "tf_crop_and_resize";
+  }
+  return !node.is("Pad") || node.attr_string("mode", "constant") != "constant";
+}
 
 }  // namespace
 
 std::optional<Fusion> fuse_qdq_movement(const ir::Node& node, const FusionView& view) {
-  if (node.outputs().size() != 1) return std::nullopt;
+  if (node.outputs().size() != 1 || !moves_only(node)) return std::nullopt;
   const auto x = quantized_operand(node.input(0), view);
   const auto y = quantized_result(node.output(0), view);
   if (!x || !y || y->members.size() != 1 || x->scale != y->scale ||
@@ -58,7 +70,9 @@ std::optional<Fusion> fuse_qdq_movement(const ir::Node& node, const FusionView& 
   fusion.members = {&node, y->members[0]};
   fusion.inputs.assign(node.inputs().begin(), node.inputs().end());
   fusion.inputs[0] = x->quantized;
-  fusion.kernel = std::make_unique<OnBytes>(node, *op, view.opset(node));
+  NodeFacts facts{&node, view.opset(node), {}};
+  for (const ir::Value* input : node.inputs()) facts.constants.push_back(view.constant(input));
+  fusion.kernel = std::make_unique<OnBytes>(facts, *op);
   fusion.may_decline = false;
   return fusion;
 }

@@ -45,10 +45,13 @@ std::optional<Fusion> find_fusion(const ir::Node& anchor, const FusionView& view
 // Recognisers.
 std::optional<Fusion> fuse_channel_shuffle(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& view);
-std::optional<Fusion> fuse_elementwise(const ir::Node& anchor, const FusionView& view);
 std::optional<Fusion> fuse_product(const ir::Node& node, const FusionView& view);
+std::optional<Fusion> fuse_elementwise(const ir::Node& anchor, const FusionView& view);
 std::optional<Fusion> fuse_qdq_binary(const ir::Node& node, const FusionView& view);
+std::optional<Fusion> fuse_qdq_concat(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_convolution(const ir::Node& conv, const FusionView& view);
+std::optional<Fusion> fuse_qdq_global_average(const ir::Node& node, const FusionView& view);
+std::optional<Fusion> fuse_qdq_max_pool(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_movement(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_product(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_unary(const ir::Node& node, const FusionView& view);

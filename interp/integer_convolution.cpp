@@ -1,25 +1,15 @@
 #include "interp/integer_convolution.h"
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "interp/byte_convolution.h"
 #include "interp/convolution_geometry.h"
 #include "interp/exact_float_convolution.h"
-#include "interp/integer_cpu.h"
-#include "interp/packed_weights.h"
 #include "interp/parallel.h"
-#include "interp/shape_cache.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
 namespace {
-
-using dnnl::memory;
-
-struct Compiled {
-  Prepared prepared;
-  memory::desc src, weights, dst;
-};
 
 // int8 weights without zero point, when the given ones are equivalent to such: uint8 with zero
 // point 128 becomes int8 with 0.
@@ -35,105 +25,6 @@ std::optional<ir::Tensor> as_signed(const ir::Tensor& w, const std::vector<int32
   for (size_t i = 0; i < from.size(); ++i) to[i] = static_cast<int8_t>(from[i] - 128);
   return out;
 }
-
-// True when every accumulator stays below 2^24 in magnitude, so that float32 holds it exactly.
-bool fits_float(const IntegerConvolutionSpec& spec, const ir::Tensor& w) {
-  const int64_t taps = w.size() / w.dim(0);
-  const auto values = w.data<int8_t>();
-  for (int64_t m = 0; m < w.dim(0); ++m) {
-    int64_t sum = 0;
-    for (int64_t i = 0; i < taps; ++i) sum += std::abs(values[static_cast<size_t>(m * taps + i)]);
-    const int64_t bias = spec.bias.empty() ? 0 : spec.bias[static_cast<size_t>(m)];
-    if (sum * 255 + std::abs(bias) >= (int64_t{1} << 24)) return false;
-  }
-  return true;
-}
-
-// Through oneDNN's 8-bit primitives, in channels-last layout. Either the primitive requantizes
-// (exact when accumulators fit float32 and the output's zero point is 0), or it delivers int32.
-class ByteConvolution : public AcceleratedKernel {
- public:
-  ByteConvolution(IntegerConvolutionSpec spec, ir::Tensor w)
-      : spec_(std::move(spec)),
-        w_(std::move(w)),
-        requantizes_(spec_.y.zero_point == 0 && fits_float(spec_, w_)) {
-    if (!spec_.bias.empty()) bias_ = ir::Tensor::of<int32_t>({w_.dim(0)}, spec_.bias);
-  }
-
-  bool run(Call& call) override {
-    const ConvolutionGeometry g =
-        convolution_geometry(*spec_.node, *call.dims(0), w_.dims(), false);
-    Compiled* compiled = cache_.get(*call.dims(0), [&] { return compile(g); });
-    if (compiled == nullptr) return false;
-    Blocked converted;
-    const std::byte* src = in_layout(call, 0, compiled->src, converted);
-    const ir::DataType type = requantizes_ ? spec_.y.type : ir::DataType::kInt32;
-    Blocked out = allocate_blocked(compiled->dst, type);
-    const void* weights =
-        weights_.get(w_, g.weights_desc(ir::DataType::kInt8), compiled->weights, true);
-    const Argument x{DNNL_ARG_SRC, &compiled->src, src};
-    const Argument weight{DNNL_ARG_WEIGHTS, &compiled->weights, weights};
-    const Argument y{DNNL_ARG_DST, &out.desc, out.buffer->mutable_data()};
-    if (requantizes_ && !spec_.bias.empty()) {
-      const memory::desc bias = plain_desc(bias_.dims(), bias_.type());
-      compiled->prepared.run({x, weight, y, {DNNL_ARG_BIAS, &bias, bias_.bytes()}});
-    } else {
-      compiled->prepared.run({x, weight, y});
-    }
-    call.set(0, requantizes_ ? std::move(out) : requantized(out, g));
-    return true;
-  }
-
- private:
-  dnnl::primitive_attr attributes() const {
-    dnnl::primitive_attr attr = scratch_attr();
-    if (spec_.x.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {spec_.x.zero_point});
-    if (requantizes_) attr.set_output_scales(1 << 1, spec_.multiplier);
-    return attr;
-  }
-
-  std::unique_ptr<Compiled> compile(const ConvolutionGeometry& g) const {
-    using Conv = dnnl::convolution_forward;
-    try {
-      const bool bias = requantizes_ && !spec_.bias.empty();
-      const ir::DataType out = requantizes_ ? spec_.y.type : ir::DataType::kInt32;
-      const memory::desc src = channels_last_desc(g.src, spec_.x.type);
-      const memory::desc dst = channels_last_desc(g.dst, out);
-      const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-                            src, any_desc(g.weights, ir::DataType::kInt8),
-                            bias ? plain_desc(bias_.dims(), bias_.type()) : memory::desc(), dst,
-                            g.strides, g.dilations, g.pads_begin, g.pads_end);
-      auto compiled = std::make_unique<Compiled>(Compiled{{}, src, {}, dst});
-      compiled->prepared = prepare<Conv>(
-          g.macs(), [&] { return Conv::primitive_desc(desc, attributes(), cpu_engine()); },
-          [&](const Conv::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
-      return compiled;
-    } catch (const dnnl::error&) {
-      return nullptr;
-    }
-  }
-
-  Blocked requantized(const Blocked& acc, const ConvolutionGeometry& g) const {
-    Blocked out = allocate_blocked(channels_last_desc(g.dst, spec_.y.type), spec_.y.type);
-    const int64_t channels = g.dst[1];
-    const int64_t rows = ir::element_count(g.dst) / channels;
-    const auto* from = reinterpret_cast<const int32_t*>(acc.buffer->data());
-    auto* to = reinterpret_cast<uint8_t*>(out.buffer->mutable_data());
-    const int32_t* bias = spec_.bias.empty() ? nullptr : spec_.bias.data();
-    for_each_row(rows, channels, [&](int64_t r) {
-      requantize_row(from + r * channels, bias, spec_.multiplier.data(), channels, spec_.y,
-                     to + r * channels);
-    });
-    return out;
-  }
-
-  IntegerConvolutionSpec spec_;
-  ir::Tensor w_;
-  bool requantizes_;
-  ir::Tensor bias_;
-  PackedWeights weights_;
-  ShapeCache<Compiled> cache_;
-};
 
 // Through float32 convolutions of exact integer values.
 class FloatConvolution : public AcceleratedKernel {
@@ -162,7 +53,8 @@ class FloatConvolution : public AcceleratedKernel {
   ExactFloatConvolution convolution_;
 };
 
-// Checks x, then takes the 8-bit path, or the other one for shapes that it has no primitive for.
+// Checks x, then takes the 8-bit path, or the other one for weights or windows that it does not
+// take.
 class IntegerConvolution : public AcceleratedKernel {
  public:
   IntegerConvolution(IntegerConvolutionSpec spec, std::unique_ptr<AcceleratedKernel> bytes)
@@ -186,6 +78,10 @@ class IntegerConvolution : public AcceleratedKernel {
     if (bytes_ != nullptr && bytes_->run(call)) return true;
     if (floats_ == nullptr) floats_ = std::make_unique<FloatConvolution>(spec_);
     return floats_->run(call);
+  }
+
+  std::string describe() const override {
+    return bytes_ != nullptr && floats_ == nullptr ? bytes_->describe() : "exact float32";
   }
 
  private:
@@ -212,11 +108,7 @@ bool is_scalar(const ir::Tensor* t, ir::DataType type) {
 std::unique_ptr<AcceleratedKernel> make_integer_convolution(IntegerConvolutionSpec spec) {
   if (!ExactFloatConvolution::possible(spec.w)) return nullptr;
   std::unique_ptr<AcceleratedKernel> bytes;
-  if (exact_byte_products()) {
-    if (auto w = as_signed(spec.w, spec.w_zero)) {
-      bytes = std::make_unique<ByteConvolution>(spec, std::move(*w));
-    }
-  }
+  if (const auto w = as_signed(spec.w, spec.w_zero)) bytes = make_byte_convolution(spec, *w);
   return std::make_unique<IntegerConvolution>(std::move(spec), std::move(bytes));
 }
 

@@ -2,33 +2,18 @@
 
 #include <algorithm>
 
-#include "interp/integer_cpu.h"
 #include "interp/parallel.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
 namespace {
 
-using dnnl::memory;
+constexpr int64_t kRows = 48;           // rows computed together; a multiple of the kernels' tiles
+constexpr int64_t kSlice = 256;         // columns computed together when there are few rows
+constexpr int64_t kShared = 3'000'000;  // multiply-accumulates worth a parallel region
 
 bool is_byte(ir::DataType type) {
   return type == ir::DataType::kInt8 || type == ir::DataType::kUint8;
-}
-
-// `b` as int8, row major: uint8 elements minus 128, and a transposed matrix turned over when
-// `turn` says so.
-ir::Tensor as_int8(const ir::Tensor& b, bool turn) {
-  if (b.type() == ir::DataType::kInt8 && !turn) return b;
-  ir::Tensor out(ir::DataType::kInt8, turn ? ir::Dims{b.dim(1), b.dim(0)} : b.dims());
-  const auto* from = reinterpret_cast<const uint8_t*>(b.bytes());
-  auto* to = reinterpret_cast<uint8_t*>(out.mutable_bytes());
-  const uint8_t flip = b.type() == ir::DataType::kUint8 ? 0x80 : 0;
-  const int64_t rows = turn ? b.dim(0) : 1;
-  const int64_t columns = turn ? b.dim(1) : b.size();
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c] ^ flip;
-  }
-  return out;
 }
 
 int32_t byte_at(const ir::Tensor& t, int64_t i) {
@@ -54,162 +39,200 @@ int64_t matrices(const ir::Dims& dims) {
   return count;
 }
 
+// What turns int8 elements of A into uint8 ones, and uint8 elements of B into int8 ones.
+uint8_t flip_of_a(ir::DataType type) {
+  return type == ir::DataType::kInt8 ? 0x80 : 0;
+}
+uint8_t flip_of_b(ir::DataType type) {
+  return type == ir::DataType::kUint8 ? 0x80 : 0;
+}
+
+// `values`, one or one per column, with zeros up to `padded` columns.
+template <typename T>
+void spread(const std::vector<T>& values, int64_t n, int64_t padded, std::vector<T>& to) {
+  if (values.size() != 1 && values.size() != static_cast<size_t>(n)) {
+    fail(ErrorCode::kBadInput, "expected {} quantization parameters, found {}", n, values.size());
+  }
+  to.assign(static_cast<size_t>(padded), T{});
+  for (size_t j = 0; j < static_cast<size_t>(n); ++j) to[j] = values[values.size() == 1 ? 0 : j];
+}
+
 }  // namespace
 
-struct IntegerProduct::Compiled {
-  Prepared prepared;
-  memory::desc weights;
-};
-
-IntegerProduct::IntegerProduct() = default;
-IntegerProduct::~IntegerProduct() = default;
-
-std::unique_ptr<IntegerProduct::Compiled> IntegerProduct::compile(
-    const ProductShape& shape, const ir::Tensor& a, const IntegerMatrix& source) const {
-  const auto attempt = [&](const memory::desc& weights) -> std::unique_ptr<Compiled> {
-    try {
-      const dnnl::matmul::desc desc(plain_desc(shape.a, a.type()), weights,
-                                    plain_desc(shape.product, ir::DataType::kInt32));
-      auto compiled = std::make_unique<Compiled>();
-      compiled->prepared = prepare<dnnl::matmul>(
-          ir::element_count(shape.product) * shape.k(),
-          [&] { return dnnl::matmul::primitive_desc(desc, scratch_attr(), cpu_engine()); },
-          [&](const dnnl::matmul::primitive_desc& pd) { compiled->weights = pd.weights_desc(); });
-      return compiled;
-    } catch (const dnnl::error&) {
-      return nullptr;
-    }
-  };
-  if (!source.constant) return attempt(plain_desc(shape.b, ir::DataType::kInt8));
-  if (packed_.layout() != nullptr) {
-    if (auto compiled = attempt(*packed_.layout())) return compiled;
-  }
-  return attempt(any_desc(shape.b, ir::DataType::kInt8));
-}
-
-// B as row-major int8; made when it is not held.
-const ir::Tensor& IntegerProduct::signed_b(const IntegerMatrix& source) {
-  if (!signed_.defined()) signed_ = as_int8(*source.values, source.transposed);
-  return signed_;
-}
-
-// out = a * b without zero points.
-void IntegerProduct::multiply(const ProductShape& shape, const ir::Tensor& a,
-                              const IntegerMatrix& source, ir::Tensor& out) {
-  Compiled* compiled = nullptr;
-  if (exact_byte_products()) {
-    ShapeCache<Compiled>::Key key = shape.a;
-    key.insert(key.end(), shape.b.begin(), shape.b.end());
-    key.push_back(static_cast<int64_t>(a.type()));
-    compiled = cache_.get(key, [&] { return compile(shape, a, source); });
-  }
-  if (compiled != nullptr) {
-    const bool packed =
-        source.constant && packed_.layout() != nullptr && *packed_.layout() == compiled->weights;
-    const ir::Tensor& b = packed ? signed_ : signed_b(source);
-    const memory::desc plain_b = plain_desc(shape.b, ir::DataType::kInt8);
-    const memory::desc src = plain_desc(shape.a, a.type());
-    const memory::desc dst = plain_desc(shape.product, ir::DataType::kInt32);
-    compiled->prepared.run({{DNNL_ARG_SRC, &src, a.bytes()},
-                            {DNNL_ARG_WEIGHTS, &compiled->weights,
-                             packed_.get(b, plain_b, compiled->weights, source.constant)},
-                            {DNNL_ARG_DST, &dst, out.mutable_bytes()}});
-    return;
-  }
-  const int64_t m = shape.m();
-  const int64_t n = shape.n();
-  const int64_t k = shape.k();
-  const int8_t* weights = signed_b(source).data<int8_t>().data();
-  int32_t* acc = out.mutable_data<int32_t>().data();
-  for_each_row(matrices(shape.product) * m, n * k, [&](int64_t row) {
-    const int64_t batch = row / m;
-    const int64_t from = (matrix_of(batch, shape.product, shape.a) * m + row % m) * k;
-    const int8_t* matrix = weights + matrix_of(batch, shape.product, shape.b) * k * n;
-    std::fill_n(acc + row * n, n, 0);
-    for (int64_t i = 0; i < k; ++i) {
-      add_scaled_bytes(byte_at(a, from + i), matrix + i * n, n, acc + row * n);
-    }
-  });
-}
-
-ir::Tensor IntegerProduct::accumulate(const IntegerMatrix& a, const IntegerMatrix& b) {
+void IntegerProduct::set_shape(const IntegerMatrix& a, const IntegerMatrix& b) {
+  if (shape_ && a_dims_ == a.values->dims() && b_dims_ == b.values->dims()) return;
   ir::Dims b_dims = b.values->dims();
   if (b.transposed && b_dims.size() == 2) std::swap(b_dims[0], b_dims[1]);
-  const auto shape = product_shape(a.values->dims(), b_dims);
-  if (!shape) {
+  shape_ = product_shape(a.values->dims(), b_dims);
+  if (!shape_) {
     fail(ErrorCode::kBadInput, "cannot multiply integer matrices of shapes {} and {}",
          ir::to_string(a.values->dims()), ir::to_string(b_dims));
   }
-  if (!b.constant) signed_ = {};
-  ir::Tensor out(ir::DataType::kInt32, shape->product);
-  multiply(*shape, *a.values, b, out);
+  a_dims_ = a.values->dims();
+  b_dims_ = b.values->dims();
+  set_columns();
+}
 
-  const int64_t m = shape->m();
-  const int64_t n = shape->n();
-  const int64_t k = shape->k();
-  if (!b.constant || column_sums_.empty()) {
-    const int8_t* values = signed_b(b).data<int8_t>().data();
-    column_sums_.assign(static_cast<size_t>(matrices(shape->b) * n), 0);
-    for (int64_t row = 0; row < matrices(shape->b) * k; ++row) {
-      add_scaled_bytes(1, values + row * n, n, column_sums_.data() + row / k * n);
+void IntegerProduct::set_columns() {
+  const int64_t n = shape_->n();
+  columns_ = (n + kPanel - 1) / kPanel * kPanel;
+  if (result_.kind != ByteResult::Kind::kSums) spread(result_.multiplier, n, columns_, multiplier_);
+  if (!result_.float_bias.empty()) spread(result_.float_bias, n, columns_, float_bias_);
+}
+
+void IntegerProduct::pack(const IntegerMatrix& b) {
+  const int64_t n = shape_->n();
+  const int64_t k = shape_->k();
+  const int64_t count = matrices(shape_->b);
+  const int64_t bytes = columns_ / kPanel * panel_bytes(1, k);
+  const auto size = static_cast<size_t>(count * bytes);
+  if (packed_ == nullptr || packed_->size() < size) packed_ = ir::Buffer::allocate(size);
+  sums_.resize(static_cast<size_t>(count * columns_));
+  const auto* from = reinterpret_cast<const uint8_t*>(b.values->bytes());
+  std::vector<uint8_t> turned;
+  if (b.transposed) {
+    turned.resize(static_cast<size_t>(k * n));
+    for (int64_t j = 0; j < n; ++j) {
+      for (int64_t i = 0; i < k; ++i) turned[static_cast<size_t>(i * n + j)] = from[j * k + i];
     }
+    from = turned.data();
   }
-  // With b' = b - shift: sum (a - za)(b' - zb') = sum ab' - za sum b' - zb' sum a + k za zb'.
-  const int32_t shift = b.values->type() == ir::DataType::kUint8 ? 128 : 0;
-  const int32_t a_zero = a.zero[0];
-  std::vector<int32_t> zeros(static_cast<size_t>(n));
-  for (size_t j = 0; j < zeros.size(); ++j) {
-    zeros[j] = b.zero[b.zero.size() == 1 ? 0 : j] - shift;
-  }
-  const bool skip =
-      a_zero == 0 && std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; });
-  int32_t* acc = out.mutable_data<int32_t>().data();
-  for_each_row(skip ? 0 : matrices(shape->product) * m, n + k, [&](int64_t row) {
-    const int64_t batch = row / m;
-    const int64_t from = (matrix_of(batch, shape->product, shape->a) * m + row % m) * k;
-    const int32_t* sums = column_sums_.data() + matrix_of(batch, shape->product, shape->b) * n;
-    uint32_t row_sum = 0;
-    for (int64_t i = 0; i < k; ++i) {
-      row_sum += static_cast<uint32_t>(byte_at(*a.values, from + i) - a_zero);
-    }
-    add_scaled_columns(sums, -a_zero, n, acc + row * n);
-    add_scaled_columns(zeros.data(), static_cast<int32_t>(-row_sum), n, acc + row * n);
+  auto* to = reinterpret_cast<int8_t*>(packed_->mutable_data());
+  for_each_row(count, k * n / 8, [&](int64_t i) {
+    byte_kernels().pack({from + i * k * n, k, n, flip_of_b(b.values->type()), to + i * bytes,
+                         sums_.data() + i * columns_});
   });
-  // A packed copy of a constant is enough.
-  if (!b.constant || packed_.layout() != nullptr) signed_ = {};
-  return out.reshaped(shape->output);
+}
+
+// With b' = b - shift, zb' = zb - shift and a' = a + flip, za' = za + flip:
+//   sum (a - za)(b - zb) = sum a'b' - za' sum b' - zb' sum a' + k za' zb', modulo 2^32.
+void IntegerProduct::set_bias(const IntegerMatrix& a, const IntegerMatrix& b) {
+  const int32_t shift = flip_of_b(b.values->type());
+  const int32_t zero = a.zero[0] + flip_of_a(a.values->type());
+  if (b.constant && !bias_.empty() && biased_for_a_ == zero && biased_for_b_ == b.zero) return;
+  biased_for_a_ = zero;
+  biased_for_b_ = b.zero;
+  const auto a_zero = static_cast<uint32_t>(zero);
+  spread(b.zero, shape_->n(), columns_, column_zero_);
+  for (int64_t j = 0; j < shape_->n(); ++j) column_zero_[static_cast<size_t>(j)] -= shift;
+  const int64_t count = matrices(shape_->b);
+  bias_.resize(static_cast<size_t>(count * columns_));
+  const uint32_t k_zero = static_cast<uint32_t>(shape_->k()) * a_zero;
+  std::vector<int32_t> added;
+  if (!result_.bias.empty()) spread(result_.bias, shape_->n(), columns_, added);
+  for (int64_t i = 0; i < count * columns_; ++i) {
+    const auto at = static_cast<size_t>(i);
+    const auto j = static_cast<size_t>(i % columns_);
+    const uint32_t own = added.empty() ? 0 : static_cast<uint32_t>(added[j]);
+    bias_[at] = static_cast<int32_t>(own - a_zero * static_cast<uint32_t>(sums_[at]) +
+                                     k_zero * static_cast<uint32_t>(column_zero_[j]));
+  }
+  if (std::all_of(column_zero_.begin(), column_zero_.end(), [](int32_t z) { return z == 0; })) {
+    column_zero_.clear();
+  }
+}
+
+void IntegerProduct::multiply_matrices(const IntegerMatrix& a, std::byte* out) {
+  const int64_t m = shape_->m();
+  const int64_t n = shape_->n();
+  const int64_t k = shape_->k();
+  const int64_t count = matrices(shape_->product);
+  const uint8_t flip = flip_of_a(a.values->type());
+  const auto* left = reinterpret_cast<const uint8_t*>(a.values->bytes());
+  const ops::QuantRange range = ops::quant_range(result_.y.type);
+  const int64_t width = result_.kind == ByteResult::Kind::kBytes ? 1 : 4;
+  const bool shared = count * m * n * k > kShared;
+  const int64_t blocks = (m + kRows - 1) / kRows;
+  const int64_t slice = shared && count * blocks < 8 ? std::min(columns_, kSlice) : columns_;
+  const int64_t slices = (columns_ + slice - 1) / slice;
+  const bool correct = !column_zero_.empty();
+  if (correct) {
+    row_terms_.resize(static_cast<size_t>(matrices(shape_->a) * m));
+    for_each_row(static_cast<int64_t>(row_terms_.size()), k / 16, [&](int64_t r) {
+      row_terms_[static_cast<size_t>(r)] = -byte_kernels().sum(left + r * k, k, flip);
+    });
+  }
+  for_each_index(count * blocks * slices, shared, [&](int64_t task) {
+    const int64_t batch = task / (blocks * slices);
+    const int64_t begin = task / slices % blocks * kRows;
+    const int64_t first = task % slices * slice;
+    const int64_t of_a = matrix_of(batch, shape_->product, shape_->a) * m + begin;
+    const int64_t of_b = matrix_of(batch, shape_->product, shape_->b);
+    const uint8_t* rows[kRows];
+    const int64_t offset = 0;
+    ByteBlock b;
+    b.row_count = std::min(kRows, m - begin);
+    for (int64_t r = 0; r < b.row_count; ++r) rows[r] = left + (of_a + r) * k;
+    b.rows = rows;
+    b.offsets = &offset;
+    b.segment_bytes = k;
+    b.flip = flip;
+    b.packed = reinterpret_cast<const int8_t*>(packed_->data()) +
+               (of_b * columns_ + first) / kPanel * panel_bytes(1, k);
+    b.columns = std::min(n, first + slice) - first;
+    b.result.kind = result_.kind;
+    b.result.bias = bias_.data() + of_b * columns_ + first;
+    b.result.multiplier = multiplier_.data() + first;
+    b.result.float_bias = float_bias_.empty() ? nullptr : float_bias_.data() + first;
+    b.result.column_zero = correct ? column_zero_.data() + first : nullptr;
+    b.result.row_term = correct ? row_terms_.data() + of_a : nullptr;
+    b.result.zero_point = result_.y.zero_point;
+    b.result.lowest = range.lowest;
+    b.result.highest = range.highest;
+    b.out = out + ((batch * m + begin) * n + first) * width;
+    b.out_stride = n;
+    byte_kernels().multiply(b);
+  });
+}
+
+ir::Tensor IntegerProduct::multiply(const IntegerMatrix& a, const IntegerMatrix& b) {
+  set_shape(a, b);
+  if (!b.constant || !packed_constant_) {
+    pack(b);
+    packed_constant_ = b.constant;
+    bias_.clear();
+    if (b.constant) b.values->buffer()->release_pages();
+  }
+  set_bias(a, b);
+  const ir::DataType type = result_.kind == ByteResult::Kind::kBytes    ? result_.y.type
+                            : result_.kind == ByteResult::Kind::kFloats ? ir::DataType::kFloat
+                                                                        : ir::DataType::kInt32;
+  ir::Tensor out(type, shape_->output);
+  multiply_matrices(a, out.mutable_bytes());
+  return out;
 }
 
 namespace {
 
+ProductResult result_of(const IntegerProductSpec& spec) {
+  return {spec.quantized ? ByteResult::Kind::kBytes : ByteResult::Kind::kFloats, spec.bias,
+          spec.multiplier, spec.float_bias, spec.y};
+}
+
 class QuantizedProduct : public AcceleratedKernel {
  public:
-  explicit QuantizedProduct(IntegerProductSpec spec) : spec_(std::move(spec)) {}
+  explicit QuantizedProduct(IntegerProductSpec spec)
+      : spec_(std::move(spec)),
+        a_{nullptr, {spec_.a.zero_point}, false, false},
+        b_{nullptr, {spec_.b_type.zero_point}, false, spec_.transpose_b},
+        product_(result_of(spec_)) {
+    if (!spec_.b.defined()) return;
+    b_.values = &spec_.b;
+    b_.zero = spec_.b_zero;
+    b_.constant = true;
+  }
 
   bool run(Call& call) override {
-    const bool constant = spec_.b.defined();
     check(call, 0, spec_.a.type);
-    if (!constant) check(call, 1, spec_.b_type.type);
-    const IntegerMatrix a{call.tensor(0), {spec_.a.zero_point}, false, false};
-    const IntegerMatrix b{constant ? &spec_.b : call.tensor(1),
-                          constant ? spec_.b_zero : std::vector<int32_t>{spec_.b_type.zero_point},
-                          constant, spec_.transpose_b};
-    const ir::Dims& b_dims = b.values->dims();
-    const int64_t n = b_dims.size() < 2 ? 1 : b.transposed ? b_dims[0] : b_dims.back();
-    const ir::Dims& a_dims = a.values->dims();
-    const bool empty =
-        a.values->size() == 0 && b.values->size() > 0 && a_dims.size() >= 2 && b_dims.size() == 2;
-    if (empty) {
-      ir::Dims dims = a_dims;
-      dims.back() = n;
-      if (ir::element_count(dims) == 0) {
-        call.set(0, ir::Tensor(spec_.quantized ? spec_.y.type : ir::DataType::kFloat, dims));
-        return true;
-      }
-    }
-    finish(call, product_.accumulate(a, b), n);
+    if (!b_.constant) check(call, 1, spec_.b_type.type);
+    a_.values = call.tensor(0);
+    if (!b_.constant) b_.values = call.tensor(1);
+    if (a_.values->size() == 0 && b_.values->size() > 0 && set_empty(call)) return true;
+    call.set(0, product_.multiply(a_, b_));
     return true;
   }
+
+  std::string describe() const override { return byte_kernels().name; }
 
  private:
   static void check(Call& call, size_t i, ir::DataType type) {
@@ -218,42 +241,19 @@ class QuantizedProduct : public AcceleratedKernel {
          ir::data_type_name(type), ir::data_type_name(call.type(i)));
   }
 
-  // The vector with one element per column, or null when it is empty.
-  template <typename T>
-  static const T* per_column(std::vector<T>& values, int64_t n) {
-    if (values.empty()) return nullptr;
-    if (values.size() == 1) values.resize(static_cast<size_t>(n), values[0]);
-    if (values.size() != static_cast<size_t>(n)) {
-      fail(ErrorCode::kBadInput, "expected {} quantization parameters, found {}", n, values.size());
-    }
-    return values.data();
-  }
-
-  void finish(Call& call, const ir::Tensor& acc, int64_t n) {
-    const int64_t rows = acc.size() / std::max<int64_t>(1, n);
-    std::vector<float> multipliers = spec_.multiplier;
-    std::vector<int32_t> biases = spec_.bias;
-    std::vector<float> float_biases = spec_.float_bias;
-    const float* multiplier = per_column(multipliers, n);
-    const int32_t* bias = per_column(biases, n);
-    const float* float_bias = per_column(float_biases, n);
-    const int32_t* from = acc.data<int32_t>().data();
-    ir::Tensor out(spec_.quantized ? spec_.y.type : ir::DataType::kFloat, acc.dims());
-    std::byte* to = out.mutable_bytes();
-    for_each_row(rows, n, [&](int64_t r) {
-      if (spec_.quantized) {
-        requantize_row(from + r * n, bias, multiplier, n, spec_.y,
-                       reinterpret_cast<uint8_t*>(to) + r * n);
-        return;
-      }
-      float* row = reinterpret_cast<float*>(to) + r * n;
-      scale_row(from + r * n, bias, multiplier, n, row);
-      for (int64_t j = 0; float_bias != nullptr && j < n; ++j) row[j] += float_bias[j];
-    });
-    call.set(0, std::move(out));
+  // The product with an A of no rows.
+  bool set_empty(Call& call) {
+    const ir::Dims& b = b_.values->dims();
+    ir::Dims dims = a_.values->dims();
+    if (dims.size() < 2 || b.size() != 2) return false;
+    dims.back() = b_.transposed ? b[0] : b[1];
+    if (ir::element_count(dims) != 0) return false;
+    call.set(0, ir::Tensor(spec_.quantized ? spec_.y.type : ir::DataType::kFloat, dims));
+    return true;
   }
 
   IntegerProductSpec spec_;
+  IntegerMatrix a_, b_;
   IntegerProduct product_;
 };
 
@@ -267,7 +267,7 @@ class MatMulInteger : public AcceleratedKernel {
     if (!product_shape(a.values->dims(), b.values->dims())) return false;
     const int64_t n = b.values->rank() < 2 ? 1 : b.values->dims().back();
     if (!load_zero(call, 2, a, 1) || !load_zero(call, 3, b, n)) return false;
-    call.set(0, product_.accumulate(a, b));
+    call.set(0, product_.multiply(a, b));
     return true;
   }
 

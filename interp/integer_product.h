@@ -2,13 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "interp/accelerated.h"
-#include "interp/packed_weights.h"
+#include "interp/byte_kernel.h"
 #include "interp/product_shape.h"
 #include "interp/qdq_loops.h"
-#include "interp/shape_cache.h"
 
 namespace fettle::interp {
 
@@ -20,28 +20,44 @@ struct IntegerMatrix {
   bool transposed = false;  // of B, which then has rank 2
 };
 
+// What becomes of the accumulators sum (a - a_zero) * (b - b_zero).
+struct ProductResult {
+  ByteResult::Kind kind = ByteResult::Kind::kSums;
+  std::vector<int32_t> bias;      // none, or one per column
+  std::vector<float> multiplier;  // one, or one per column; unused by sums
+  std::vector<float> float_bias;  // none, or one per column; of floats
+  ByteTarget y;                   // of bytes
+};
+
 class IntegerProduct {
  public:
-  IntegerProduct();
-  ~IntegerProduct();
+  explicit IntegerProduct(ProductResult result = {}) : result_(std::move(result)) {}
 
-  // sum (a - a_zero) * (b - b_zero) over broadcast batches, int32 of the product's shape. `b` of
-  // one object must always be the same tensor when it is constant. Throws kBadInput for shapes that
-  // do not fit.
-  ir::Tensor accumulate(const IntegerMatrix& a, const IntegerMatrix& b);
+  // The product over broadcast batches. `b` of one object must always be the same tensor when it is
+  // constant. Throws kBadInput for shapes that do not fit.
+  ir::Tensor multiply(const IntegerMatrix& a, const IntegerMatrix& b);
 
  private:
-  struct Compiled;
-  const ir::Tensor& signed_b(const IntegerMatrix& source);
-  void multiply(const ProductShape& shape, const ir::Tensor& a, const IntegerMatrix& source,
-                ir::Tensor& out);
-  std::unique_ptr<Compiled> compile(const ProductShape& shape, const ir::Tensor& a,
-                                    const IntegerMatrix& source) const;
+  void set_shape(const IntegerMatrix& a, const IntegerMatrix& b);
+  void set_columns();
+  void pack(const IntegerMatrix& b);
+  void set_bias(const IntegerMatrix& a, const IntegerMatrix& b);
+  void multiply_matrices(const IntegerMatrix& a, std::byte* out);
 
-  PackedWeights packed_;
-  ir::Tensor signed_;  // B as int8, while it is needed
-  std::vector<int32_t> column_sums_;
-  ShapeCache<Compiled> cache_;
+  ProductResult result_;
+  ir::Dims a_dims_, b_dims_;  // of the last call
+  std::optional<ProductShape> shape_;
+  int64_t columns_ = 0;  // N up to a multiple of kPanel
+  bool packed_constant_ = false;
+  int32_t biased_for_a_ = 0;  // zero points that bias_ was made for
+  std::vector<int32_t> biased_for_b_;
+  std::shared_ptr<ir::Buffer> packed_;  // [matrix of B][panels]
+  std::vector<int32_t> sums_;           // [matrix of B][columns]
+  std::vector<int32_t> bias_;           // [matrix of B][columns], zero points included
+  std::vector<int32_t> column_zero_;    // [columns]; empty when all are zero
+  std::vector<int32_t> row_terms_;
+  std::vector<float> multiplier_;  // [columns]
+  std::vector<float> float_bias_;  // [columns] or none
 };
 
 // requantize or scale (a * b + bias); operand 0 of the kernel is a, operand 1 is b when it is not

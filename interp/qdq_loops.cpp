@@ -12,31 +12,8 @@ namespace {
 inline int32_t wrapping_add(int32_t a, int32_t b) {
   return static_cast<int32_t>(static_cast<uint32_t>(a) + static_cast<uint32_t>(b));
 }
-inline int32_t wrapping_multiply(int32_t a, int32_t b) {
-  return static_cast<int32_t>(static_cast<uint32_t>(a) * static_cast<uint32_t>(b));
-}
 
 }  // namespace
-
-FETTLE_VECTORIZED
-void requantize_row(const int32_t* __restrict acc, const int32_t* __restrict bias,
-                    const float* __restrict multiplier, int64_t n, ByteTarget target,
-                    uint8_t* __restrict to) {
-  const ops::QuantRange range = ops::quant_range(target.type);
-  const int32_t zero = target.zero_point;
-  if (bias != nullptr) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      to[i] = static_cast<uint8_t>(
-          ops::requantize_one(wrapping_add(acc[i], bias[i]), multiplier[i], zero, range));
-    }
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      to[i] = static_cast<uint8_t>(ops::requantize_one(acc[i], multiplier[i], zero, range));
-    }
-  }
-}
 
 FETTLE_VECTORIZED
 void requantize_channel(const int32_t* __restrict acc, int32_t bias, float multiplier, int64_t n,
@@ -47,20 +24,6 @@ void requantize_channel(const int32_t* __restrict acc, int32_t bias, float multi
   for (int64_t i = 0; i < n; ++i) {
     to[i] = static_cast<uint8_t>(
         ops::requantize_one(wrapping_add(acc[i], bias), multiplier, zero, range));
-  }
-}
-
-FETTLE_VECTORIZED
-void scale_row(const int32_t* __restrict acc, const int32_t* __restrict bias,
-               const float* __restrict multiplier, int64_t n, float* __restrict to) {
-  if (bias != nullptr) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-      to[i] = static_cast<float>(wrapping_add(acc[i], bias[i])) * multiplier[i];
-    }
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) to[i] = static_cast<float>(acc[i]) * multiplier[i];
   }
 }
 
@@ -88,19 +51,6 @@ void dequantize_bytes(const uint8_t* __restrict x, float scale, int64_t n, ByteT
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) to[i] = ops::dequantize_one(x[i], scale, zero);
   }
-}
-
-FETTLE_VECTORIZED
-void add_scaled_bytes(int32_t a, const int8_t* __restrict b, int64_t n, int32_t* __restrict acc) {
-#pragma omp simd
-  for (int64_t j = 0; j < n; ++j) acc[j] = wrapping_add(acc[j], a * b[j]);
-}
-
-FETTLE_VECTORIZED
-void add_scaled_columns(const int32_t* __restrict sums, int32_t a, int64_t n,
-                        int32_t* __restrict acc) {
-#pragma omp simd
-  for (int64_t j = 0; j < n; ++j) acc[j] = wrapping_add(acc[j], wrapping_multiply(a, sums[j]));
 }
 
 }  // namespace fettle::interp

@@ -183,4 +183,14 @@ std::optional<QuantizedResult> quantized_result(const ir::Value* value, const Fu
   return result;
 }
 
+std::array<uint8_t, 256> requantization_table(const QuantizedOperand& x, const QuantizedResult& y) {
+  std::array<uint8_t, 256> codes;
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
+  std::array<float, 256> values;
+  dequantize_bytes(codes.data(), x.scale, 256, x.bytes, values.data());
+  std::array<uint8_t, 256> table;
+  quantize_bytes(values.data(), y.scale, 256, y.bytes, table.data());
+  return table;
+}
+
 }  // namespace fettle::interp

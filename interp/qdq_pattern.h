@@ -2,6 +2,7 @@
 // that only QuantizeLinear reads.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -44,5 +45,8 @@ struct QuantizedResult {
   ByteTarget bytes;
 };
 std::optional<QuantizedResult> quantized_result(const ir::Value* value, const FusionView& view);
+
+// Q(DQ(v)) for all 256 bytes v.
+std::array<uint8_t, 256> requantization_table(const QuantizedOperand& x, const QuantizedResult& y);
 
 }  // namespace fettle::interp

@@ -2,6 +2,7 @@
 
 #include "interp/parallel.h"
 #include "interp/qdq_loops.h"
+#include "interp/simd.h"
 
 namespace fettle::interp {
 namespace {
@@ -112,7 +113,45 @@ class Dequantize : public AcceleratedKernel {
   Parameters p_;
 };
 
+// Least and greatest of zero and n values; NaN is passed over.
+FETTLE_VECTORIZED
+std::pair<float, float> range_with_zero(const float* x, int64_t n) {
+  float lowest = 0.0f;
+  float highest = 0.0f;
+#pragma omp simd reduction(min : lowest) reduction(max : highest)
+  for (int64_t i = 0; i < n; ++i) {
+    lowest = x[i] < lowest ? x[i] : lowest;
+    highest = x[i] > highest ? x[i] : highest;
+  }
+  return {lowest, highest};
+}
+
+class DynamicQuantize : public AcceleratedKernel {
+ public:
+  bool run(Call& call) override {
+    if (call.type(0) != ir::DataType::kFloat) return false;
+    const ir::Tensor& x = *call.tensor(0);
+    const float* from = x.data<float>().data();
+    const auto [lowest, highest] = range_with_zero(from, x.size());
+    const ops::DynamicQuantization q = ops::dynamic_quantization(lowest, highest);
+    ir::Tensor out(ir::DataType::kUint8, x.dims());
+    auto* to = out.mutable_data<uint8_t>().data();
+    const ByteTarget target{ir::DataType::kUint8, q.zero_point};
+    for_chunks(x.size(), [&](int64_t begin, int64_t end) {
+      quantize_bytes(from + begin, q.scale, end - begin, target, to + begin);
+    });
+    call.set(0, std::move(out));
+    if (call.outputs().size() > 1) call.set(1, ir::Tensor::scalar(q.scale));
+    if (call.outputs().size() > 2) call.set(2, ir::Tensor::scalar(q.zero_point));
+    return true;
+  }
+};
+
 }  // namespace
+
+std::unique_ptr<AcceleratedKernel> accelerate_dynamic_quantize(const NodeFacts&) {
+  return std::make_unique<DynamicQuantize>();
+}
 
 std::unique_ptr<AcceleratedKernel> accelerate_quantize(const NodeFacts& facts) {
   const auto p = parameters_of(facts);

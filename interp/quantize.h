@@ -8,5 +8,6 @@ namespace fettle::interp {
 // Rows of the table of accelerated kernels.
 std::unique_ptr<AcceleratedKernel> accelerate_quantize(const NodeFacts& facts);
 std::unique_ptr<AcceleratedKernel> accelerate_dequantize(const NodeFacts& facts);
+std::unique_ptr<AcceleratedKernel> accelerate_dynamic_quantize(const NodeFacts& facts);
 
 }  // namespace fettle::interp

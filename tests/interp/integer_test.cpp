@@ -171,6 +171,25 @@ std::vector<Quantized> convolutions() {
              .attributes = "strides = [1,1]",
              .w_dims = {33, 6, 1, 1}};
   all[13] = {.name = "relu_with_effect", .y_zero = 100, .after = "Relu"};
+  const auto add = [&](const Quantized& q) { all.push_back(q); };
+  add({.name = "many_columns", .w_dims = {117, 6, 3, 3}});
+  add({.name = "signed_depthwise",
+       .x = DataType::kInt8,
+       .x_zero = 11,
+       .y = DataType::kInt8,
+       .y_zero = -7,
+       .attributes = "group = 6, pads = [1,1,1,1], strides = [2,1]",
+       .w_dims = {6, 1, 3, 3}});
+  add({.name = "signed_grouped",
+       .x = DataType::kInt8,
+       .x_zero = 11,
+       .attributes = "group = 3, pads = [2,2,2,2], dilations = [1,2]",
+       .w_dims = {21, 2, 3, 3}});
+  add({.name = "multiplied_depthwise", .attributes = "group = 6", .w_dims = {12, 1, 2, 2}});
+  add({.name = "wide_kernel", .attributes = "pads = [0,3,4,2]", .w_dims = {20, 6, 5, 7}});
+  add({.name = "same_lower",
+       .attributes = "auto_pad = \"SAME_LOWER\", strides = [2,2]",
+       .w_dims = {40, 6, 4, 2}});
   return all;
 }
 
@@ -240,7 +259,42 @@ std::vector<Graph> graphs() {
       " y) { " + scales + "af = DequantizeLinear(a, s, zs) bf = DequantizeLinear(b, t, zt) ";
   const std::string one =
       "g (uint8[2,5,6,6] a) => (uint8 y) { " + scales + "af = DequantizeLinear(a, s, zs) ";
+  const std::string images =
+      "g (uint8[2,5,6,6] a, uint8[2,5,6,6] b) => (uint8 y) { " + scales +
+      "af = DequantizeLinear(a, s, zs) bf = DequantizeLinear(b, t, zt) p = MaxPool <kernel_shape = "
+      "[1,1]> (af) pq = QuantizeLinear(p, s, zs) pf = DequantizeLinear(pq, s, zs) ";
   return {
+      {"concat", two + "c = Concat <axis = -1> (af, bf) y = QuantizeLinear(c, s, zs) }"},
+      {"concat_channels",
+       images + "c = Concat <axis = 1> (pf, bf, af) y = QuantizeLinear(c, u, zu) }"},
+      {"concat_rows", images + "c = Concat <axis = 2> (pf, bf) y = QuantizeLinear(c, t, zt) }"},
+      {"concat_samples", images + "c = Concat <axis = 0> (bf, pf) y = QuantizeLinear(c, t, zt) }"},
+      {"add_mixed_layouts", images + "c = Add(pf, bf) y = QuantizeLinear(c, u, zu) }"},
+      {"scale_channels",
+       images + "m = GlobalAveragePool(pf) mq = QuantizeLinear(m, t, zt) mf = "
+                "DequantizeLinear(mq, t, zt) c = Mul(pf, mf) y = QuantizeLinear(c, u, zu) }"},
+      {"scale_rows",
+       "g (uint8[2,3,70] a, uint8[2,3,1] b) => (uint8 y) { " + scales +
+           "af = DequantizeLinear(a, s, zs) bf = DequantizeLinear(b, t, zt) c = Mul(bf, af) "
+           "y = QuantizeLinear(c, u, zu) }"},
+      {"gate", one +
+                   "c = Sigmoid(af) cq = QuantizeLinear(c, t, zt) cf = DequantizeLinear(cq, t, zt) "
+                   "m = Mul(af, cf) y = QuantizeLinear(m, u, zu) }"},
+      {"gate_of_another",
+       images + "c = Sigmoid(pf) cq = QuantizeLinear(c, t, zt) cf = DequantizeLinear(cq, t, zt) "
+                "m = Mul(cf, bf) y = QuantizeLinear(m, u, zu) }"},
+      {"max_pool_rescaled",
+       one + "c = MaxPool <kernel_shape = [3,2], pads = [1,0,2,1], strides = [2,1]> (af) "
+             "y = QuantizeLinear(c, t, zt) }"},
+      {"max_pool_signed",
+       "g (int8[1,3,9,7] a) => (int8 y) { s = Constant <value = float {0.043}> () z = Constant "
+       "<value = int8 {-9}> () af = DequantizeLinear(a, s, z) c = MaxPool <kernel_shape = [3,3], "
+       "dilations = [2,1], ceil_mode = 1, strides = [2,2]> (af) y = QuantizeLinear(c, s, z) }"},
+      {"pooled_movement",
+       images + "c = Transpose <perm = [0,3,1,2]> (pf) y = QuantizeLinear(c, s, zs) }"},
+      {"resize", images +
+                     "r = Constant <value = float[4] {1.0, 1.0, 2.0, 2.0}> () "
+                     "c = Resize <mode = \"nearest\"> (pf, , r) y = QuantizeLinear(c, s, zs) }"},
       {"add", two + "c = Add(af, bf) y = QuantizeLinear(c, u, zu) }"},
       {"mul", two + "c = Mul(af, bf) y = QuantizeLinear(c, u, zu) }"},
       {"product_quantized",
@@ -265,16 +319,19 @@ std::vector<Graph> graphs() {
 
 INSTANTIATE_TEST_SUITE_P(Cases, IntegerGraph, testing::ValuesIn(graphs()), NameOf());
 
-// Runs every other test of this file once more on oneDNN without 8-bit dot products, where sums of
-// two uint8 * int8 products would saturate.
-TEST(IntegerWithoutVnni, AgreesToo) {
+// Runs every other test of this file once more with the kernels of other instruction sets.
+class OtherCpu : public testing::TestWithParam<const char*> {};
+
+TEST_P(OtherCpu, AgreesToo) {
   if (std::getenv("DNNL_MAX_CPU_ISA") != nullptr) GTEST_SKIP() << "already restricted";
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
-  const std::string command =
-      "DNNL_MAX_CPU_ISA=AVX2 '" + self + "' --gtest_filter='Cases/Integer*' > /dev/null 2>&1";
+  const std::string command = std::string("DNNL_MAX_CPU_ISA=") + GetParam() + " '" + self +
+                              "' --gtest_filter='Cases/Integer*' > /dev/null 2>&1";
   const int status = std::system(command.c_str());
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << command;
 }
+
+INSTANTIATE_TEST_SUITE_P(Limits, OtherCpu, testing::Values("AVX2_VNNI", "AVX2", "SSE41"));
 
 }  // namespace
 }  // namespace fettle

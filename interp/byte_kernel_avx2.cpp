@@ -1,0 +1,87 @@
+// Variant of byte_kernel.h for AVX2 without 8-bit dot products: pairs of bytes are widened to 16
+// bits.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "interp/byte_kernel.h"
+#include "interp/byte_vectors.h"
+
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2")
+#endif
+
+namespace fettle::interp {
+namespace {
+
+constexpr bool kWide = false;
+
+struct Halves {
+  __m256i low, high;
+};
+inline __attribute__((always_inline)) Halves halves(const Int& v) {
+  Halves h;
+  __builtin_memcpy(&h, &v, sizeof h);
+  return h;
+}
+inline __attribute__((always_inline)) Int whole(const Halves& h) {
+  Int v;
+  __builtin_memcpy(&v, &h, sizeof v);
+  return v;
+}
+
+// Even and odd bytes apart: sums of two products of 9 by 8 bits fit 32 bits.
+inline __attribute__((always_inline)) __m256i dot_half(__m256i acc, __m256i a, __m256i w) {
+  const __m256i mask = _mm256_set1_epi16(0xff);
+  const __m256i even =
+      _mm256_madd_epi16(_mm256_and_si256(a, mask), _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
+  const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(w, 8));
+  return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
+}
+
+inline __attribute__((always_inline)) Int dot(const Int& acc, const Int& a, const Int& w) {
+  const Halves sum = halves(acc);
+  const Halves left = halves(a);
+  const Halves right = halves(w);
+  return whole({dot_half(sum.low, left.low, right.low), dot_half(sum.high, left.high, right.high)});
+}
+
+inline __attribute__((always_inline)) Int unsigned_lanes(const uint8_t* from) {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return whole({_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))});
+}
+inline __attribute__((always_inline)) Int signed_lanes(const uint8_t* from) {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return whole({_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))});
+}
+
+inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
+  const Halves h = halves(v);
+  const __m256i mask = _mm256_set1_epi32(0xff);
+  const __m256i words =
+      _mm256_packus_epi32(_mm256_and_si256(h.low, mask), _mm256_and_si256(h.high, mask));
+  const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+  return reinterpret_cast<Bytes>(
+      _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+}
+
+void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
+}
+
+#include "interp/byte_kernel_body.h"
+
+}  // namespace
+
+const ByteKernels kByteKernelsAvx2{multiply, pack, sum, depthwise, map_bytes, "bytes:avx2"};
+
+}  // namespace fettle::interp
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

@@ -1,0 +1,258 @@
+// The loops of byte_kernel.h over vectors of sixteen lanes. Included once by each variant, inside a
+// namespace of its own and under its instruction set, after it has defined
+//   kWide                     whether a vector is one register
+//   dot(acc, a, w)            acc + sums of four products of bytes of a (uint8) and w (int8) per
+//   lane unsigned_lanes(from), signed_lanes(from)  sixteen bytes as lanes low_bytes(v) the low
+//   eight bits of each lane map_bytes(table, x, n, y) y[i] = table[x[i]]
+#define FETTLE_INLINE inline __attribute__((always_inline))
+
+FETTLE_INLINE Int load_ints(const void* from) {
+  Int v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+FETTLE_INLINE Float load_floats(const float* from) {
+  Float v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+FETTLE_INLINE Int broadcast(int32_t x) {
+  return Int{} + x;
+}
+FETTLE_INLINE Float broadcast(float x) {
+  return Float{} + x;
+}
+
+// Stores the first `n` (at most 16) lanes.
+template <typename Vector, typename Element>
+FETTLE_INLINE void store_lanes(const Vector& v, Element* to, int64_t n) {
+  if (n >= kPanel) {
+    __builtin_memcpy(to, &v, sizeof v);
+  } else {
+    Element lanes[kPanel];
+    __builtin_memcpy(lanes, &v, sizeof v);
+    for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
+  }
+}
+
+// round_and_saturate() of ops/requantize.h, before the zero point is added.
+FETTLE_INLINE Int round_between(Float v, float lowest, float highest) {
+  const Float shift = broadcast(12582912.0f);
+  const Float low = broadcast(lowest);
+  const Float high = broadcast(highest);
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return __builtin_convertvector((v + shift) - shift, Int);
+}
+
+FETTLE_INLINE Bytes requantize(Int acc, const ByteResult& r, int64_t column) {
+  const Float scaled = __builtin_convertvector(acc, Float) * load_floats(r.multiplier + column);
+  const Int steps = round_between(scaled, static_cast<float>(r.lowest - r.zero_point),
+                                  static_cast<float>(r.highest - r.zero_point));
+  return low_bytes(steps + broadcast(r.zero_point));
+}
+
+// Finishes sixteen columns of one row and stores the first `n`.
+FETTLE_INLINE void finish(Int acc, const ByteBlock& b, int64_t row, int64_t column, int64_t n) {
+  const ByteResult& r = b.result;
+  acc = acc + load_ints(r.bias + column);
+  if (r.column_zero != nullptr) {
+    acc = acc + broadcast(r.row_term[row]) * load_ints(r.column_zero + column);
+  }
+  const int64_t at = row * b.out_stride + column;
+  if (r.kind == ByteResult::Kind::kBytes) {
+    store_lanes(requantize(acc, r, column), static_cast<uint8_t*>(b.out) + at, n);
+  } else if (r.kind == ByteResult::Kind::kSums) {
+    store_lanes(acc, static_cast<int32_t*>(b.out) + at, n);
+  } else {
+    Float v = __builtin_convertvector(acc, Float) * load_floats(r.multiplier + column);
+    if (r.float_bias != nullptr) v = v + load_floats(r.float_bias + column);
+    store_lanes(v, static_cast<float*>(b.out) + at, n);
+  }
+}
+
+// Rows [row, row + kRows) and kPanels panels from `panel` on.
+template <int kRows, int kPanels>
+void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
+  const int64_t stride = panel_bytes(b.segments, b.segment_bytes);
+  const int64_t quads = b.segment_bytes / 4;
+  const int64_t rest = b.segment_bytes % 4;
+  const Int flip = broadcast(static_cast<int32_t>(b.flip * 0x01010101u));
+  const int8_t* w = b.packed + panel * stride;
+  Int acc[kRows][kPanels];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) acc[r][p] = Int{};
+  }
+  const auto step = [&](const int32_t(&a)[kRows]) __attribute__((always_inline)) {
+    Int weights[kPanels];
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) weights[p] = load_ints(w + p * stride);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Int left = broadcast(a[r]) ^ flip;
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) acc[r][p] = dot(acc[r][p], left, weights[p]);
+    }
+    w += 4 * kPanel;
+  };
+  for (int64_t s = 0; s < b.segments; ++s) {
+    const uint8_t* from[kRows];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) from[r] = b.rows[row + r] + b.offsets[s];
+    for (int64_t k = 0; k < quads; ++k) {
+      int32_t a[kRows];
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) __builtin_memcpy(&a[r], from[r] + 4 * k, 4);
+      step(a);
+    }
+    if (rest == 0) continue;
+    int32_t a[kRows] = {};
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      for (int64_t i = 0; i < rest; ++i) a[r] |= from[r][4 * quads + i] << (8 * i);
+    }
+    step(a);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) {
+      const int64_t column = (panel + p) * kPanel;
+      finish(acc[r][p], b, row + r, column, b.columns - column);
+    }
+  }
+}
+
+// All rows and kPanels panels, kRows rows at a time.
+template <int kRows, int kPanels>
+FETTLE_INLINE void multiply_rows(const ByteBlock& b, int64_t panel) {
+  int64_t row = 0;
+  for (; row + kRows <= b.row_count; row += kRows) multiply_tile<kRows, kPanels>(b, row, panel);
+  for (; row + 2 <= b.row_count; row += 2) multiply_tile<2, kPanels>(b, row, panel);
+  for (; row < b.row_count; ++row) multiply_tile<1, kPanels>(b, row, panel);
+}
+
+void multiply(const ByteBlock& b) {
+  const int64_t panels = (b.columns + kPanel - 1) / kPanel;
+  int64_t panel = 0;
+  if constexpr (kWide) {
+    for (; panel + 4 <= panels; panel += 4) multiply_rows<6, 4>(b, panel);
+    for (; panel + 2 <= panels; panel += 2) multiply_rows<8, 2>(b, panel);
+    for (; panel < panels; ++panel) multiply_rows<8, 1>(b, panel);
+  } else {
+    for (; panel < panels; ++panel) multiply_rows<4, 1>(b, panel);
+  }
+}
+
+template <bool kSigned>
+FETTLE_INLINE Int widen(const uint8_t* from) {
+  return kSigned ? signed_lanes(from) : unsigned_lanes(from);
+}
+
+// Outputs [first, first + kCount), channels [c, c + 16).
+template <bool kSigned, int kCount>
+FETTLE_INLINE void depthwise_tile(const DepthwiseRow& d, int64_t first, int64_t c, int64_t stored) {
+  const int64_t padded = (stored + kPanel - 1) / kPanel * kPanel;
+  const uint8_t* x = d.x + first * d.step + c;
+  Int acc[kCount];
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) acc[i] = load_ints(d.result.bias + c);
+  for (int64_t t = 0; t < d.taps; ++t) {
+    const Int w = load_ints(d.w + t * padded + c);
+    const uint8_t* from = x + d.offsets[t];
+#pragma GCC unroll 8
+    for (int i = 0; i < kCount; ++i) acc[i] += widen<kSigned>(from + i * d.step) * w;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kCount; ++i) {
+    store_lanes(requantize(acc[i], d.result, c), d.out + (first + i) * stored + c, stored - c);
+  }
+}
+
+template <bool kSigned>
+void depthwise_row(const DepthwiseRow& d) {
+  constexpr int kTogether = kWide ? 4 : 2;
+  for (int64_t c = 0; c < d.channels; c += kPanel) {
+    int64_t i = 0;
+    for (; i + kTogether <= d.count; i += kTogether) {
+      depthwise_tile<kSigned, kTogether>(d, i, c, d.channels);
+    }
+    for (; i < d.count; ++i) depthwise_tile<kSigned, 1>(d, i, c, d.channels);
+  }
+}
+
+void depthwise(const DepthwiseRow& d) {
+  if (d.is_signed) {
+    depthwise_row<true>(d);
+  } else {
+    depthwise_row<false>(d);
+  }
+}
+
+// Four rows of sixteen bytes, turned into sixteen lanes of four.
+FETTLE_INLINE Int interleave(const Bytes (&r)[4]) {
+  const auto low = [](Bytes a, Bytes b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  };
+  const auto high = [](Bytes a, Bytes b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                   31);
+  };
+  // The halves of each row, alternating: bytes of rows 0 and 2, then of 1 and 3.
+  const Bytes even[2] = {low(r[0], r[2]), high(r[0], r[2])};
+  const Bytes odd[2] = {low(r[1], r[3]), high(r[1], r[3])};
+  const Bytes quads[4] = {low(even[0], odd[0]), high(even[0], odd[0]), low(even[1], odd[1]),
+                          high(even[1], odd[1])};
+  return load_ints(quads);
+}
+
+// Panel `panel`, rows [row, row + 4); zero beyond the matrix.
+FETTLE_INLINE Int pack_quad(const BytePacking& b, int64_t row, int64_t panel) {
+  const int64_t columns = b.n - panel * kPanel < kPanel ? b.n - panel * kPanel : kPanel;
+  const Bytes flip = Bytes{} + b.flip;
+  Bytes rows[4] = {};
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    if (row + i >= b.k) continue;
+    const uint8_t* from = b.from + (row + i) * b.n + panel * kPanel;
+    if (columns == kPanel) {
+      __builtin_memcpy(&rows[i], from, sizeof rows[i]);
+      rows[i] ^= flip;
+    } else {
+      for (int64_t c = 0; c < columns; ++c) rows[i][c] = from[c] ^ b.flip;
+    }
+  }
+  return interleave(rows);
+}
+
+void pack(const BytePacking& b) {
+  const int64_t quads = (b.k + 3) / 4;
+  const int64_t panels = (b.n + kPanel - 1) / kPanel;
+  const Int ones = broadcast(int32_t{0x01010101});
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    int8_t* to = b.packed + panel * quads * 4 * kPanel;
+    Int sum = {};
+    for (int64_t q = 0; q < quads; ++q) {
+      const Int w = pack_quad(b, 4 * q, panel);
+      __builtin_memcpy(to + q * 4 * kPanel, &w, sizeof w);
+      sum = dot(sum, ones, w);
+    }
+    __builtin_memcpy(b.sums + panel * kPanel, &sum, sizeof sum);
+  }
+}
+
+int32_t sum(const uint8_t* x, int64_t n, uint8_t flip) {
+  const Int ones = broadcast(int32_t{0x01010101});
+  const Int flips = broadcast(static_cast<int32_t>(flip * 0x01010101u));
+  Int sums = {};
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) sums = dot(sums, load_ints(x + i) ^ flips, ones);
+  int32_t total = 0;
+  for (int lane = 0; lane < 16; ++lane) total += sums[lane];
+  for (; i < n; ++i) total += x[i] ^ flip;
+  return total;
+}
+
+#undef FETTLE_INLINE
