@@ -50,6 +50,7 @@ class Product : public AcceleratedKernel {
     if (call.type(kA) != kFloat || call.type(kB) != kFloat) return false;
     const ir::Tensor& a = *call.tensor(kA);
     const ir::Tensor& b = *call.tensor(kB);
+    if (options_.matrices && (a.rank() != 2 || b.rank() != 2)) return false;
     const ProductLayout* layout = find(a.dims(), b.dims());
     if (layout == nullptr || layout->output.size() < options_.least_rank) return false;
     const ir::Tensor* c = nullptr;
@@ -176,6 +177,7 @@ class Product : public AcceleratedKernel {
 
 ProductOptions gemm_options(const ir::Node& gemm) {
   ProductOptions options;
+  options.matrices = true;
   options.a.swapped = gemm.attr_int("transA", 0) != 0;
   options.b.swapped = gemm.attr_int("transB", 0) != 0;
   options.alpha = gemm.attr_float("alpha", 1.0f);

@@ -7,6 +7,7 @@
 namespace fettle::interp {
 
 struct ProductOptions {
+  bool matrices = false;  // the kernel declines operands without two axes
   OperandOrder a;
   OperandOrder b;
   std::vector<int64_t> out_perm;  // as for product_layout()

@@ -5,8 +5,6 @@
 
 #include <immintrin.h>
 
-#include <array>
-
 #pragma GCC target("avx2,fma")
 
 namespace fettle::interp {

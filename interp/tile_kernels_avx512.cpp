@@ -5,8 +5,6 @@
 
 #include <immintrin.h>
 
-#include <array>
-
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")
 
 namespace fettle::interp {
