@@ -140,7 +140,7 @@ class Direct {
 
 // Estimate: 100 multiply-accumulates or 100 bytes of the right operand per nanosecond.
 bool worth_sharing(int64_t products, int64_t right) {
-  constexpr int64_t kShortest = 8'000;  // ns
+  constexpr int64_t kShortest = 12'000;  // ns
   return products / 100 + right / 25 > kShortest;
 }
 
