@@ -66,6 +66,7 @@ class ByteConvolution : public AcceleratedKernel {
       pad_image(image, shape_.padding, copy);
       x = copy;
     }
+    copied_ = x != image.bytes;
     auto out = ir::Buffer::allocate(static_cast<size_t>(ir::element_count(shape_.y)));
     auto* y = reinterpret_cast<uint8_t*>(out->mutable_data());
     if (depthwise_) {
@@ -220,6 +221,7 @@ class ByteConvolution : public AcceleratedKernel {
     b.offsets = shape_.offsets.data();
     b.segments = segments_;
     b.segment_bytes = segment_bytes_;
+    b.beyond = copied_;
     b.flip = flip_;
     b.columns = last - first;
     b.out_stride = groups_ * m_;
@@ -283,6 +285,7 @@ class ByteConvolution : public AcceleratedKernel {
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
   Shape shape_;
+  bool copied_ = false;  // the image of this call, with room after it
 };
 
 }  // namespace

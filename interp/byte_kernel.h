@@ -36,6 +36,7 @@ struct ByteBlock {
   const int64_t* offsets = nullptr;
   int64_t segments = 1;
   int64_t segment_bytes = 0;
+  bool beyond = false;  // three bytes after each segment are readable
   uint8_t flip = 0;
   const int8_t* packed = nullptr;  // the panel of column 0
   int64_t columns = 0;

@@ -109,9 +109,14 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
     }
     if (rest == 0) continue;
     int32_t a[kRows] = {};
+    if (b.beyond) {  // multiplied by zeros
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      for (int64_t i = 0; i < rest; ++i) a[r] |= from[r][4 * quads + i] << (8 * i);
+      for (int r = 0; r < kRows; ++r) __builtin_memcpy(&a[r], from[r] + 4 * quads, 4);
+    } else {
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        for (int64_t i = 0; i < rest; ++i) a[r] |= from[r][4 * quads + i] << (8 * i);
+      }
     }
     step(a);
   }

@@ -2,26 +2,25 @@
 //
 //   xq -- DQ -- f -- Q -- yq                  =>   xq -- table of 256 results -- yq
 //   aq, bq -- DQ -- Add or Mul -- Q -- yq     =>   aq, bq -- one pass -- yq
-//   xq -- DQ -- f -- Q -- DQ -- Mul (of xq -- DQ) -- Q -- yq   =>   xq -- another table -- yq
+//   xq -- DQ -- f -- Q -- DQ -- g -- Q -- yq  =>   xq -- one table -- yq
+//
+// where f and g may also be Add or Mul of functions of xq and scalar constants.
 //
 // Conditions: 8-bit tensors with one constant scale each; nothing else reads what lies between f
 // and Q; for Add and Mul an optional Relu or Clip that does not change the quantized result is
 // dropped.
 //
-// The table is literal. Sums and products are rounded as ONNX Runtime's QLinearAdd and QLinearMul
-// round them, which matters where the literal arithmetic comes out beside a tie:
-//   Add: fma(b, sb / sy, fma(a, sa / sy, zy - (za sa / sy + zb sb / sy)))
-//   Mul: (a - za)(b - zb) * (sa sb / sy), then + zy
+// The table is literal for operators of one operand; byte_pair.h tells how sums and products round.
 #include <algorithm>
 #include <array>
 
 #include "interp/broadcast_plan.h"
 #include "interp/byte_image.h"
 #include "interp/byte_kernel.h"
+#include "interp/byte_pair.h"
 #include "interp/fusion.h"
 #include "interp/parallel.h"
 #include "interp/qdq_pattern.h"
-#include "interp/simd.h"
 #include "ir/error.h"
 #include "ops/table.h"
 
@@ -109,112 +108,8 @@ std::optional<Table> tabulate(const ir::Node& node, const QuantizedOperand& x,
   }
 }
 
-// Coefficients of one pair operator, in float32 as ONNX Runtime computes them. On x86 it computes
-// with uint8: signed bytes and zero points plus 128.
-struct PairParameters {
-  ByteTarget a, b, y;
-  float a_ratio = 0.0f;
-  float b_ratio = 0.0f;  // unused by Mul
-  float fixed = 0.0f;    // unused by Mul
-};
-
-// What turns a byte of this type into one of the uint8 domain.
-uint8_t sign_flip(const ByteTarget& bytes) {
-  return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
-}
-int32_t unsigned_zero(const ByteTarget& bytes) {
-  return bytes.zero_point + sign_flip(bytes);
-}
-
-PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
-                              const QuantizedResult& y) {
-  PairParameters p{a.bytes, b.bytes, y.bytes, a.scale / y.scale, b.scale / y.scale, 0.0f};
-  p.fixed = static_cast<float>(unsigned_zero(y.bytes) -
-                               (static_cast<double>(p.a_ratio) * unsigned_zero(a.bytes) +
-                                static_cast<double>(p.b_ratio) * unsigned_zero(b.bytes)));
-  return p;
-}
-
-PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
-                                   const QuantizedResult& y) {
-  return {a.bytes, b.bytes, y.bytes, a.scale * b.scale / y.scale, 0.0f, 0.0f};
-}
-
 using Combine = void (*)(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                          const PairParameters& p, uint8_t* to, int64_t n);
-
-template <int64_t kAStep, int64_t kBStep>
-inline __attribute__((always_inline)) void add_run(const uint8_t* __restrict a,
-                                                   const uint8_t* __restrict b,
-                                                   const PairParameters& p, uint8_t* __restrict to,
-                                                   int64_t n) {
-  const uint8_t a_flip = sign_flip(p.a);
-  const uint8_t b_flip = sign_flip(p.b);
-  const uint8_t y_flip = sign_flip(p.y);
-  const ops::QuantRange range{0, 255};
-  const float a_ratio = p.a_ratio;
-  const float b_ratio = p.b_ratio;
-  const float fixed = p.fixed;
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const auto left = static_cast<float>(static_cast<int32_t>(a[i * kAStep] ^ a_flip));
-    const auto right = static_cast<float>(static_cast<int32_t>(b[i * kBStep] ^ b_flip));
-    const float sum = __builtin_fmaf(right, b_ratio, __builtin_fmaf(left, a_ratio, fixed));
-    to[i] = static_cast<uint8_t>(ops::round_and_saturate(sum, 0, range)) ^ y_flip;
-  }
-}
-
-template <int64_t kAStep, int64_t kBStep>
-inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restrict a,
-                                                        const uint8_t* __restrict b,
-                                                        const PairParameters& p,
-                                                        uint8_t* __restrict to, int64_t n) {
-  const uint8_t a_flip = sign_flip(p.a);
-  const uint8_t b_flip = sign_flip(p.b);
-  const int32_t a_zero = unsigned_zero(p.a);
-  const int32_t b_zero = unsigned_zero(p.b);
-  const int32_t y_zero = p.y.zero_point;
-  const float ratio = p.a_ratio;
-  const ops::QuantRange range = ops::quant_range(p.y.type);
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const int32_t left = (a[i * kAStep] ^ a_flip) - a_zero;
-    const int32_t right = (b[i * kBStep] ^ b_flip) - b_zero;
-    to[i] = static_cast<uint8_t>(ops::requantize_one(left * right, ratio, y_zero, range));
-  }
-}
-
-// With fused multiply-add where the instruction set has it; elsewhere the library's function.
-#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER)
-#define FETTLE_FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FETTLE_FUSED
-#endif
-
-FETTLE_FUSED
-void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
-               const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
-  add_run<0, 0>(a, b, p, to, n);
-}
-
-FETTLE_VECTORIZED
-void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
-                    const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
-  multiply_run<0, 0>(a, b, p, to, n);
-}
-
-// Dims in the order of channels-last elements.
-ir::Dims channels_last_dims(const ir::Dims& dims) {
-  ir::Dims out = dims;
-  std::rotate(out.begin() + 1, out.begin() + 2, out.end());
-  return out;
-}
 
 // One pass over the bytes of both operands, with broadcasting.
 class BytePair : public AcceleratedKernel {
@@ -227,26 +122,49 @@ class BytePair : public AcceleratedKernel {
            ir::data_type_name(p_.a.type), ir::data_type_name(p_.b.type),
            ir::data_type_name(call.type(0)), ir::data_type_name(call.type(1)));
     }
-    const size_t rank = call.dims(0)->size();
-    const bool last = (call.blocked(0) != nullptr || call.blocked(1) != nullptr) && rank >= 3 &&
-                      rank <= 5 && call.dims(1)->size() == rank;
-    return last ? run_channels_last(call) : run_plain(call);
+    const bool blocked = call.blocked(0) != nullptr || call.blocked(1) != nullptr;
+    return blocked && run_channels_last(call) ? true : run_plain(call);
   }
 
  private:
-  // Operands that are quantized channels-last already, or small, of equal rank.
+  // An operand in channels-last order; its dims have as many axes as the other operand at least.
+  struct ChannelsLast {
+    const std::byte* bytes = nullptr;
+    ir::Dims dims;
+    Blocked copy;
+  };
+  static bool set_channels_last(Call& call, size_t i, size_t rank, ir::DataType type,
+                                ChannelsLast& to) {
+    const ir::Dims& dims = *call.dims(i);
+    to.dims.assign(rank - dims.size(), 1);
+    to.dims.insert(to.dims.end(), dims.begin(), dims.end());
+    if (dims.size() == rank) {
+      to.bytes = in_layout(call, i, channels_last_desc(dims, type), to.copy);
+    } else if (std::count(to.dims.begin() + 2, to.dims.end(), 1) + 2 ==
+               static_cast<int64_t>(rank)) {
+      to.bytes = call.tensor(i)->bytes();  // one position
+    } else {
+      return false;
+    }
+    std::rotate(to.dims.begin() + 1, to.dims.begin() + 2, to.dims.end());
+    return true;
+  }
+
+  // False for operands that only plain order takes.
   bool run_channels_last(Call& call) {
-    const ir::Dims a_dims = *call.dims(0);
-    const ir::Dims b_dims = *call.dims(1);
-    Blocked a_copy;
-    Blocked b_copy;
-    const auto a = in_layout(call, 0, channels_last_desc(a_dims, p_.a.type), a_copy);
-    const auto b = in_layout(call, 1, channels_last_desc(b_dims, p_.b.type), b_copy);
-    const BroadcastPlan& plan = plan_of(channels_last_dims(a_dims), channels_last_dims(b_dims));
+    const size_t rank = std::max(call.dims(0)->size(), call.dims(1)->size());
+    if (rank < 3 || rank > 5) return false;
+    ChannelsLast a;
+    ChannelsLast b;
+    if (!set_channels_last(call, 0, rank, p_.a.type, a) ||
+        !set_channels_last(call, 1, rank, p_.b.type, b)) {
+      return false;
+    }
+    const BroadcastPlan& plan = plan_of(a.dims, b.dims);
     ir::Dims dims = plan.output;
     std::rotate(dims.begin() + 1, dims.end() - 1, dims.end());
     auto out = ir::Buffer::allocate(static_cast<size_t>(ir::element_count(dims)));
-    combine(plan, a, b, out->mutable_data());
+    combine(plan, a.bytes, b.bytes, out->mutable_data());
     set_image(call, 0, std::move(out), dims, p_.y.type);
     return true;
   }
@@ -290,52 +208,122 @@ std::optional<QuantizedResult> direct_result(const ir::Value* value, const Fusio
   return y && y->members.size() == 1 ? y : std::nullopt;
 }
 
-// Mul of the same quantized x and of y = f(x), which alone reads it: the result is another function
-// of x. Extends `fusion`, which computes y by `table`.
-void absorb_gate(const QuantizedOperand& x, Table& table, QuantizedResult& y, Fusion& fusion,
-                 const FusionView& view) {
-  const ir::Node* dequantize = view.sole_reader(fusion.members.back()->output(0));
-  if (dequantize == nullptr || !dequantize->is("DequantizeLinear")) return;
-  const ir::Node* mul = view.sole_reader(dequantize->output(0));
-  if (mul == nullptr || !mul->is("Mul") || !mul->is_default_domain() || view.opset(*mul) < 7 ||
-      view.taken(*mul) || view.taken(*dequantize)) {
-    return;
+bool same_parameters(const QuantizedOperand& a, const QuantizedOperand& b) {
+  return a.scale == b.scale && a.bytes.type == b.bytes.type &&
+         a.bytes.zero_point == b.bytes.zero_point;
+}
+
+void combine_pair(const ir::Node& node, const QuantizedOperand& a, const QuantizedOperand& b,
+                  const QuantizedResult& y, const Table& left, const Table& right, Table& to) {
+  if (node.is("Add")) {
+    add_bytes(left.data(), 1, right.data(), 1, add_parameters(a, b, y), to.data(), 256);
+  } else {
+    multiply_bytes(left.data(), 1, right.data(), 1, multiply_parameters(a, b, y), to.data(), 256);
   }
-  const bool first = mul->input(0) == dequantize->output(0);
-  const auto left = quantized_operand(mul->input(0), view);
-  const auto right = quantized_operand(mul->input(1), view);
-  const auto product = direct_result(mul->output(0), view);
-  if (!left || !right || !product) return;
-  const QuantizedOperand& other = first ? *right : *left;
-  if (other.quantized != x.quantized || other.scale != x.scale ||
-      other.bytes.type != x.bytes.type || other.bytes.zero_point != x.bytes.zero_point) {
-    return;
+}
+
+// Nodes whose results are all functions of one quantized tensor.
+struct Chain {
+  QuantizedOperand x;
+  const ir::Value* at = nullptr;  // the last quantized value
+  Table table;                    // of `at`, by the byte of x
+  QuantizedResult y;              // how `at` was quantized
+  std::vector<const ir::Node*> members;
+};
+
+// The bytes of an operand of a pair operator, by the byte of x: x itself, the chain's last value,
+// or a constant of one element. Nothing for all others.
+std::optional<Table> operand_table(const Chain& chain, const QuantizedOperand& operand,
+                                   const FusionView& view) {
+  Table table;
+  if (operand.quantized == chain.at) return chain.table;
+  if (operand.quantized == chain.x.quantized && same_parameters(operand, chain.x)) {
+    for (size_t i = 0; i < table.size(); ++i) table[i] = static_cast<uint8_t>(i);
+    return table;
   }
-  Table codes;
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
-  Table result;
-  multiply_bytes(first ? table.data() : codes.data(), 1, first ? codes.data() : table.data(), 1,
-                 multiply_parameters(*left, *right, *product), result.data(), 256);
-  table = result;
-  y = *product;
-  fusion.members.insert(fusion.members.end(), {dequantize, mul, product->members[0]});
+  const ir::Tensor* constant = view.constant(operand.quantized);
+  if (constant == nullptr || constant->size() != 1) return std::nullopt;
+  // More axes than x has would change the result's rank.
+  const ir::Type& type = chain.x.quantized->type;
+  const size_t axes = type.is_tensor() && type.shape ? type.shape->size() : 0;
+  if (constant->rank() > axes) return std::nullopt;
+  table.fill(static_cast<uint8_t>(constant->bytes()[0]));
+  return table;
+}
+
+bool is_pair(const ir::Node& node, const FusionView& view) {
+  return (node.is("Add") || node.is("Mul")) && node.is_default_domain() && view.opset(node) >= 7;
+}
+
+// Adds `node`, Add or Mul of functions of x, and the Q after it.
+bool append_pair(Chain& chain, const ir::Node& node, const FusionView& view) {
+  const auto a = quantized_operand(node.input(0), view);
+  const auto b = quantized_operand(node.input(1), view);
+  const auto y = quantized_result(node.output(0), view);
+  if (!a || !b || !y) return false;
+  const auto left = operand_table(chain, *a, view);
+  const auto right = operand_table(chain, *b, view);
+  if (!left || !right) return false;
+  combine_pair(node, *a, *b, *y, *left, *right, chain.table);
+  chain.y = *y;
+  return true;
+}
+
+// Adds `node`, an operator of one operand, and the Q after it.
+bool append_unary(Chain& chain, const ir::Node& node, const FusionView& view) {
+  const auto x = quantized_operand(node.input(0), view);
+  const auto y = direct_result(node.output(0), view);
+  if (!x || !y || node.outputs().size() != 1 || x->quantized != chain.at) return false;
+  const auto table = tabulate(node, *x, *y, view);
+  if (!table) return false;
+  for (uint8_t& byte : chain.table) byte = (*table)[byte];
+  chain.y = *y;
+  return true;
+}
+
+bool append(Chain& chain, const ir::Node& node, const FusionView& view) {
+  const bool added =
+      is_pair(node, view) ? append_pair(chain, node, view) : append_unary(chain, node, view);
+  if (!added) return false;
+  chain.members.push_back(&node);
+  chain.members.insert(chain.members.end(), chain.y.members.begin(), chain.y.members.end());
+  chain.at = chain.members.back()->output(0);
+  return true;
+}
+
+// The functions from `node` on, as far as nothing else reads what lies between.
+std::optional<Fusion> fuse_chain(const ir::Node& node, const QuantizedOperand& x,
+                                 const FusionView& view) {
+  Chain chain;
+  chain.x = x;
+  chain.at = x.quantized;
+  for (size_t i = 0; i < chain.table.size(); ++i) chain.table[i] = static_cast<uint8_t>(i);
+  if (!append(chain, node, view)) return std::nullopt;
+  for (;;) {
+    const ir::Node* dequantize = view.sole_reader(chain.at);
+    if (dequantize == nullptr || !dequantize->is("DequantizeLinear") || view.taken(*dequantize)) {
+      break;
+    }
+    const ir::Node* next = view.sole_reader(dequantize->output(0));
+    if (next == nullptr || view.taken(*next)) break;
+    chain.members.push_back(dequantize);
+    if (append(chain, *next, view)) continue;
+    chain.members.pop_back();
+    break;
+  }
+  Fusion fusion;
+  fusion.members = chain.members;
+  fusion.inputs = {x.quantized};
+  fusion.kernel = std::make_unique<ByteMap>(chain.table, x.bytes.type, chain.y.bytes.type);
+  fusion.may_decline = false;
+  return fusion;
 }
 
 }  // namespace
 
 std::optional<Fusion> fuse_qdq_unary(const ir::Node& node, const FusionView& view) {
   const auto x = quantized_operand(node.input(0), view);
-  auto y = direct_result(node.output(0), view);
-  if (!x || !y || node.outputs().size() != 1) return std::nullopt;
-  auto table = tabulate(node, *x, *y, view);
-  if (!table) return std::nullopt;
-  Fusion fusion;
-  fusion.members = {&node, y->members[0]};
-  fusion.inputs = {x->quantized};
-  absorb_gate(*x, *table, *y, fusion, view);
-  fusion.kernel = std::make_unique<ByteMap>(*table, x->bytes.type, y->bytes.type);
-  fusion.may_decline = false;
-  return fusion;
+  return x ? fuse_chain(node, *x, view) : std::nullopt;
 }
 
 std::optional<Fusion> fuse_qdq_binary(const ir::Node& node, const FusionView& view) {
@@ -343,6 +331,10 @@ std::optional<Fusion> fuse_qdq_binary(const ir::Node& node, const FusionView& vi
   const auto b = quantized_operand(node.input(1), view);
   const auto y = quantized_result(node.output(0), view);
   if (!a || !b || !y || view.opset(node) < 7) return std::nullopt;
+  for (const QuantizedOperand& x : {*a, *b}) {
+    if (view.constant(x.quantized) != nullptr) continue;
+    if (auto fusion = fuse_chain(node, x, view)) return fusion;
+  }
   Fusion fusion;
   fusion.members = {&node};
   fusion.members.insert(fusion.members.end(), y->members.begin(), y->members.end());

@@ -283,6 +283,18 @@ std::vector<Graph> graphs() {
       {"gate_of_another",
        images + "c = Sigmoid(pf) cq = QuantizeLinear(c, t, zt) cf = DequantizeLinear(cq, t, zt) "
                 "m = Mul(cf, bf) y = QuantizeLinear(m, u, zu) }"},
+      {"chain",
+       images + "k = Constant <value = uint8 {200}> () kf = DequantizeLinear(k, s, zs) "
+                "c = Add(pf, kf) cq = QuantizeLinear(c, u, zu) cf = DequantizeLinear(cq, u, zu) "
+                "d = Sigmoid(cf) dq = QuantizeLinear(d, t, zt) df = DequantizeLinear(dq, t, zt) "
+                "m = Mul(pf, df) mq = QuantizeLinear(m, u, zu) mf = DequantizeLinear(mq, u, zu) "
+                "n = Mul(mf, kf) y = QuantizeLinear(n, u, zu) }"},
+      {"per_channel_constant",
+       images + "k = Constant <value = uint8[5,1,1] {1, 90, 200, 255, 0}> () "
+                "kf = DequantizeLinear(k, t, zt) c = Mul(kf, pf) y = QuantizeLinear(c, u, zu) }"},
+      {"row_constant",
+       images + "k = Constant <value = uint8[6] {1, 90, 200, 255, 0, 17}> () "
+                "kf = DequantizeLinear(k, t, zt) c = Add(pf, kf) y = QuantizeLinear(c, u, zu) }"},
       {"max_pool_rescaled",
        one + "c = MaxPool <kernel_shape = [3,2], pads = [1,0,2,1], strides = [2,1]> (af) "
              "y = QuantizeLinear(c, t, zt) }"},

@@ -1,0 +1,98 @@
+#include "interp/byte_pair.h"
+
+#include "interp/simd.h"
+
+namespace fettle::interp {
+namespace {
+
+// What turns a byte of this type into one of the uint8 domain.
+uint8_t sign_flip(const ByteTarget& bytes) {
+  return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
+}
+int32_t unsigned_zero(const ByteTarget& bytes) {
+  return bytes.zero_point + sign_flip(bytes);
+}
+
+template <int64_t kAStep, int64_t kBStep>
+inline __attribute__((always_inline)) void add_run(const uint8_t* __restrict a,
+                                                   const uint8_t* __restrict b,
+                                                   const PairParameters& p, uint8_t* __restrict to,
+                                                   int64_t n) {
+  const uint8_t a_flip = sign_flip(p.a);
+  const uint8_t b_flip = sign_flip(p.b);
+  const uint8_t y_flip = sign_flip(p.y);
+  const ops::QuantRange range{0, 255};
+  const float a_ratio = p.a_ratio;
+  const float b_ratio = p.b_ratio;
+  const float fixed = p.fixed;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const auto left = static_cast<float>(static_cast<int32_t>(a[i * kAStep] ^ a_flip));
+    const auto right = static_cast<float>(static_cast<int32_t>(b[i * kBStep] ^ b_flip));
+    const float sum = __builtin_fmaf(right, b_ratio, __builtin_fmaf(left, a_ratio, fixed));
+    to[i] = static_cast<uint8_t>(ops::round_and_saturate(sum, 0, range)) ^ y_flip;
+  }
+}
+
+template <int64_t kAStep, int64_t kBStep>
+inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restrict a,
+                                                        const uint8_t* __restrict b,
+                                                        const PairParameters& p,
+                                                        uint8_t* __restrict to, int64_t n) {
+  const uint8_t a_flip = sign_flip(p.a);
+  const uint8_t b_flip = sign_flip(p.b);
+  const int32_t a_zero = unsigned_zero(p.a);
+  const int32_t b_zero = unsigned_zero(p.b);
+  const int32_t y_zero = p.y.zero_point;
+  const float ratio = p.a_ratio;
+  const ops::QuantRange range = ops::quant_range(p.y.type);
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t left = (a[i * kAStep] ^ a_flip) - a_zero;
+    const int32_t right = (b[i * kBStep] ^ b_flip) - b_zero;
+    to[i] = static_cast<uint8_t>(ops::requantize_one(left * right, ratio, y_zero, range));
+  }
+}
+
+// With fused multiply-add where the instruction set has it; elsewhere the library's function.
+#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER)
+#define FETTLE_FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FETTLE_FUSED
+#endif
+
+}  // namespace
+
+PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                              const QuantizedResult& y) {
+  PairParameters p{a.bytes, b.bytes, y.bytes, a.scale / y.scale, b.scale / y.scale, 0.0f};
+  p.fixed = static_cast<float>(unsigned_zero(y.bytes) -
+                               (static_cast<double>(p.a_ratio) * unsigned_zero(a.bytes) +
+                                static_cast<double>(p.b_ratio) * unsigned_zero(b.bytes)));
+  return p;
+}
+
+PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                                   const QuantizedResult& y) {
+  return {a.bytes, b.bytes, y.bytes, a.scale * b.scale / y.scale, 0.0f, 0.0f};
+}
+
+FETTLE_FUSED
+void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+               const PairParameters& p, uint8_t* to, int64_t n) {
+  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
+  add_run<0, 0>(a, b, p, to, n);
+}
+
+FETTLE_VECTORIZED
+void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                    const PairParameters& p, uint8_t* to, int64_t n) {
+  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
+  multiply_run<0, 0>(a, b, p, to, n);
+}
+
+}  // namespace fettle::interp

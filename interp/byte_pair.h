@@ -1,0 +1,33 @@
+// Sums and products of two quantized tensors, rounded as ONNX Runtime's QLinearAdd and QLinearMul
+// round them, which matters where the literal arithmetic comes out beside a tie:
+//   Add: fma(b, sb / sy, fma(a, sa / sy, zy - (za sa / sy + zb sb / sy)))
+//   Mul: (a - za)(b - zb) * (sa sb / sy), then + zy
+#pragma once
+
+#include <cstdint>
+
+#include "interp/qdq_pattern.h"
+
+namespace fettle::interp {
+
+// Coefficients of one pair operator, in float32 as ONNX Runtime computes them. On x86 it computes
+// with uint8: signed bytes and zero points plus 128.
+struct PairParameters {
+  ByteTarget a, b, y;
+  float a_ratio = 0.0f;
+  float b_ratio = 0.0f;  // unused by Mul
+  float fixed = 0.0f;    // unused by Mul
+};
+
+PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                              const QuantizedResult& y);
+PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
+                                   const QuantizedResult& y);
+
+// One run of n bytes; the operands advance by steps of 0 or 1.
+void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+               const PairParameters& p, uint8_t* to, int64_t n);
+void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                    const PairParameters& p, uint8_t* to, int64_t n);
+
+}  // namespace fettle::interp
