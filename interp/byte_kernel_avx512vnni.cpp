@@ -38,6 +38,12 @@ inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
   return reinterpret_cast<Bytes>(_mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
 }
 
+inline __attribute__((always_inline)) Int round_between(Float v, Float low, Float high) {
+  const __m512 above = _mm512_max_ps(reinterpret_cast<__m512>(v), reinterpret_cast<__m512>(low));
+  return reinterpret_cast<Int>(
+      _mm512_cvtps_epi32(_mm512_min_ps(above, reinterpret_cast<__m512>(high))));
+}
+
 void map_scalar(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }

@@ -58,6 +58,13 @@ inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
       _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
 }
 
+inline __attribute__((always_inline)) Int round_between(Float v, Float low, Float high) {
+  const Float shift = Float{} + 12582912.0f;
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return __builtin_convertvector((v + shift) - shift, Int);
+}
+
 void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }

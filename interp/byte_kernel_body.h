@@ -31,30 +31,23 @@ FETTLE_INLINE void store_lanes(const Vector& v, Element* to, int64_t n) {
   } else {
     Element lanes[kPanel];
     __builtin_memcpy(lanes, &v, sizeof v);
-    for (int64_t i = 0; i < n; ++i) to[i] = lanes[i];
+    int64_t at = 0;
+    if (n & 8) __builtin_memcpy(to, lanes, 8 * sizeof(Element)), at = 8;
+    if (n & 4) __builtin_memcpy(to + at, lanes + at, 4 * sizeof(Element)), at += 4;
+    for (; at < n; ++at) to[at] = lanes[at];
   }
-}
-
-// round_and_saturate() of ops/requantize.h, before the zero point is added.
-FETTLE_INLINE Int round_between(Float v, float lowest, float highest) {
-  const Float shift = broadcast(12582912.0f);
-  const Float low = broadcast(lowest);
-  const Float high = broadcast(highest);
-  v = v > low ? v : low;
-  v = v < high ? v : high;
-  return __builtin_convertvector((v + shift) - shift, Int);
 }
 
 FETTLE_INLINE Bytes requantize(Int acc, const ByteResult& r, int64_t column) {
   const Float scaled = __builtin_convertvector(acc, Float) * load_floats(r.multiplier + column);
-  const Int steps = round_between(scaled, static_cast<float>(r.lowest - r.zero_point),
-                                  static_cast<float>(r.highest - r.zero_point));
+  const Int steps = round_between(scaled, broadcast(static_cast<float>(r.lowest - r.zero_point)),
+                                  broadcast(static_cast<float>(r.highest - r.zero_point)));
   return low_bytes(steps + broadcast(r.zero_point));
 }
 
 // Finishes sixteen columns of one row and stores the first `n`.
-FETTLE_INLINE void finish(Int acc, const ByteBlock& b, int64_t row, int64_t column, int64_t n) {
-  const ByteResult& r = b.result;
+FETTLE_INLINE void finish(Int acc, const ByteBlock& b, const ByteResult& r, int64_t row,
+                          int64_t column, int64_t n) {
   acc = acc + load_ints(r.bias + column);
   if (r.column_zero != nullptr) {
     acc = acc + broadcast(r.row_term[row]) * load_ints(r.column_zero + column);
@@ -120,12 +113,13 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
     }
     step(a);
   }
+  const ByteResult result = b.result;  // which no store can change
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
     for (int p = 0; p < kPanels; ++p) {
       const int64_t column = (panel + p) * kPanel;
-      finish(acc[r][p], b, row + r, column, b.columns - column);
+      finish(acc[r][p], b, result, row + r, column, b.columns - column);
     }
   }
 }
@@ -170,9 +164,10 @@ FETTLE_INLINE void depthwise_tile(const DepthwiseRow& d, int64_t first, int64_t 
 #pragma GCC unroll 8
     for (int i = 0; i < kCount; ++i) acc[i] += widen<kSigned>(from + i * d.step) * w;
   }
+  const ByteResult result = d.result;
 #pragma GCC unroll 8
   for (int i = 0; i < kCount; ++i) {
-    store_lanes(requantize(acc[i], d.result, c), d.out + (first + i) * stored + c, stored - c);
+    store_lanes(requantize(acc[i], result, c), d.out + (first + i) * stored + c, stored - c);
   }
 }
 

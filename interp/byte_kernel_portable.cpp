@@ -37,6 +37,13 @@ inline Bytes low_bytes(const Int& v) {
   return b;
 }
 
+inline __attribute__((always_inline)) Int round_between(Float v, Float low, Float high) {
+  const Float shift = Float{} + 12582912.0f;
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return __builtin_convertvector((v + shift) - shift, Int);
+}
+
 void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }
