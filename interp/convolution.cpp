@@ -15,10 +15,14 @@ constexpr ir::DataType kFloat = ir::DataType::kFloat;
 
 // A convolution compiled for one input shape.
 struct Compiled {
+  ir::Dims x, w;
+  ConvolutionGeometry geometry;
   Prepared prepared;
   memory::desc src;
   memory::desc weights;
+  memory::desc bias;
   memory::desc dst;
+  bool possible = false;
 };
 
 bool all_positive(const ir::Dims& dims) {
@@ -27,24 +31,25 @@ bool all_positive(const ir::Dims& dims) {
 
 class Convolution : public AcceleratedKernel {
  public:
-  Convolution(const ir::Node& node, ConvolutionOptions options) : node_(node), options_(options) {}
+  Convolution(const ir::Node& node, ConvolutionOptions options)
+      : node_(node), options_(std::move(options)) {}
 
   bool run(Call& call) override {
     if (!accepts(call)) return false;
-    const ir::Dims x = *call.dims(0);
-    const ir::Tensor& w = *call.tensor(1);
-    ConvolutionGeometry g = convolution_geometry(node_, x, w.dims(), options_.transposed);
-    if (!all_positive(g.dst)) return false;
+    Compiled* compiled = find(*call.dims(0), *call.dims(1), call);
+    if (!compiled->possible) return false;
+    const ConvolutionGeometry& g = compiled->geometry;
     if (options_.residual && *call.dims(3) != g.dst) return false;
     const bool bias = call.has(2);
     if (bias && (call.type(2) != kFloat || call.tensor(2)->size() != g.dst[1])) return false;
-    if (bias) g.bias = {g.dst[1]};
-    ShapeCache<Compiled>::Key key = x;
-    key.insert(key.end(), w.dims().begin(), w.dims().end());
-    Compiled* compiled = cache_.get(key, [&] { return compile(g, call.is_constant(1)); });
-    if (compiled == nullptr) return false;
-    execute_on(call, *compiled, g, w);
+    if (folds() && static_cast<int64_t>(options_.fold.scale.size()) != g.dst[1]) return false;
+    execute_on(call, *compiled);
+    used_ = compiled;
     return true;
+  }
+
+  std::string describe() const override {
+    return used_ == nullptr ? "oneDNN" : "oneDNN " + used_->prepared.implementation();
   }
 
  private:
@@ -61,66 +66,77 @@ class Convolution : public AcceleratedKernel {
     dnnl::primitive_attr attr = scratch_attr();
     dnnl::post_ops post;
     if (options_.residual) post.append_sum(1.0f);
-    const Activation& a = options_.activation;
-    if (a.algorithm != dnnl::algorithm::undef) {
+    for (const Activation& a : options_.activations) {
       post.append_eltwise(1.0f, a.algorithm, a.alpha, a.beta);
     }
     attr.set_post_ops(post);
     return attr;
   }
 
-  // Null when oneDNN has no implementation. Weights already packed keep their layout.
-  std::unique_ptr<Compiled> compile(const ConvolutionGeometry& g, bool constant_weights) {
-    const memory::desc* held = constant_weights ? weights_.layout() : nullptr;
-    if (held != nullptr) {
-      if (auto compiled = try_compile(g, *held)) return compiled;
-    }
-    return try_compile(g, any_desc(g.weights, kFloat));
+  bool folds() const { return !options_.fold.scale.empty(); }
+
+  Compiled* find(const ir::Dims& x, const ir::Dims& w, Call& call) {
+    if (used_ != nullptr && used_->x == x && used_->w == w) return used_;
+    used_ = nullptr;  // it may leave the cache
+    ShapeCache<Compiled>::Key key = x;
+    key.insert(key.end(), w.begin(), w.end());
+    return cache_.get(key, [&] { return compile(x, w, call); });
   }
 
-  std::unique_ptr<Compiled> try_compile(const ConvolutionGeometry& g,
-                                        const memory::desc& weights) const {
+  // Not possible when oneDNN has no implementation. Weights already packed keep their layout.
+  std::unique_ptr<Compiled> compile(const ir::Dims& x, const ir::Dims& w, Call& call) {
+    auto compiled = std::make_unique<Compiled>();
+    compiled->x = x;
+    compiled->w = w;
+    ConvolutionGeometry& g = compiled->geometry;
+    g = convolution_geometry(node_, x, w, options_.transposed);
+    if (!all_positive(g.dst)) return compiled;
+    if (call.has(2) || folds()) compiled->bias = plain_desc({g.dst[1]}, kFloat);
+    const memory::desc* held = call.is_constant(1) ? weights_.layout() : nullptr;
+    compiled->possible = (held != nullptr && try_compile(*compiled, *held)) ||
+                         try_compile(*compiled, any_desc(g.weights, kFloat));
+    return compiled;
+  }
+
+  bool try_compile(Compiled& compiled, const memory::desc& weights) const {
     try {
-      return options_.transposed ? compile_transposed(g, weights) : compile_forward(g, weights);
+      options_.transposed ? compile_transposed(compiled, weights)
+                          : compile_forward(compiled, weights);
+      return true;
     } catch (const dnnl::error&) {
-      return nullptr;
+      return false;
     }
   }
 
   template <typename Primitive>
-  std::unique_ptr<Compiled> finish(const ConvolutionGeometry& g,
-                                   const typename Primitive::desc& desc) const {
-    auto compiled = std::make_unique<Compiled>();
-    compiled->prepared = prepare<Primitive>(
-        g.macs(),
+  void finish(Compiled& compiled, const typename Primitive::desc& desc) const {
+    compiled.prepared = prepare<Primitive>(
+        compiled.geometry.macs(),
         [&] { return typename Primitive::primitive_desc(desc, attributes(), cpu_engine()); },
         [&](const typename Primitive::primitive_desc& pd) {
-          compiled->src = pd.src_desc();
-          compiled->weights = pd.weights_desc();
-          compiled->dst = pd.dst_desc();
+          compiled.src = pd.src_desc();
+          compiled.weights = pd.weights_desc();
+          compiled.dst = pd.dst_desc();
         });
-    return compiled;
   }
 
-  std::unique_ptr<Compiled> compile_forward(const ConvolutionGeometry& g,
-                                            const memory::desc& weights) const {
+  void compile_forward(Compiled& compiled, const memory::desc& weights) const {
     using Conv = dnnl::convolution_forward;
-    const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
+    const ConvolutionGeometry& g = compiled.geometry;
     const Conv::desc desc(dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct,
-                          any_desc(g.src, kFloat), weights, bias, any_desc(g.dst, kFloat),
+                          any_desc(g.src, kFloat), weights, compiled.bias, any_desc(g.dst, kFloat),
                           g.strides, g.dilations, g.pads_begin, g.pads_end);
-    return finish<Conv>(g, desc);
+    finish<Conv>(compiled, desc);
   }
 
-  std::unique_ptr<Compiled> compile_transposed(const ConvolutionGeometry& g,
-                                               const memory::desc& weights) const {
+  void compile_transposed(Compiled& compiled, const memory::desc& weights) const {
     using Deconv = dnnl::deconvolution_forward;
-    const memory::desc bias = g.bias.empty() ? memory::desc() : plain_desc(g.bias, kFloat);
+    const ConvolutionGeometry& g = compiled.geometry;
     const Deconv::desc desc(dnnl::prop_kind::forward_inference,
                             dnnl::algorithm::deconvolution_direct, any_desc(g.src, kFloat), weights,
-                            bias, any_desc(g.dst, kFloat), g.strides, g.dilations, g.pads_begin,
-                            g.pads_end);
-    return finish<Deconv>(g, desc);
+                            compiled.bias, any_desc(g.dst, kFloat), g.strides, g.dilations,
+                            g.pads_begin, g.pads_end);
+    finish<Deconv>(compiled, desc);
   }
 
   // Output storage that already holds the residual, in layout `dst`.
@@ -139,37 +155,62 @@ class Convolution : public AcceleratedKernel {
     return out;
   }
 
-  void execute_on(Call& call, Compiled& compiled, const ConvolutionGeometry& g,
-                  const ir::Tensor& w) {
+  const void* weights(Call& call, const Compiled& compiled) {
+    const ir::Tensor& w = *call.tensor(1);
+    const memory::desc plain = compiled.geometry.weights_desc(kFloat);
+    if (!folds()) return weights_.get(w, plain, compiled.weights, call.is_constant(1));
+    if (const void* held = weights_.held(compiled.weights)) return held;
+    const int64_t group = node_.attr_int("group", 1);
+    const void* packed =
+        weights_.keep(scaled_weights(w, group, options_.transposed, options_.fold.scale), plain,
+                      compiled.weights);
+    w.release_pages();
+    return packed;
+  }
+
+  const void* bias(Call& call) {
+    if (!folds()) return call.tensor(2)->bytes();
+    if (folded_bias_.empty()) {
+      folded_bias_ = options_.fold.shift;
+      const float* own = call.has(2) ? call.tensor(2)->data<float>().data() : nullptr;
+      for (size_t c = 0; own != nullptr && c < folded_bias_.size(); ++c) {
+        folded_bias_[c] += own[c] * options_.fold.scale[c];
+      }
+    }
+    return folded_bias_.data();
+  }
+
+  void execute_on(Call& call, Compiled& compiled) {
     Blocked converted;
     const std::byte* src = in_layout(call, 0, compiled.src, converted);
-    const void* weights =
-        weights_.get(w, g.weights_desc(kFloat), compiled.weights, call.is_constant(1));
+    const void* packed = weights(call, compiled);
     Blocked out = options_.residual ? residual_storage(call, compiled.dst)
                                     : allocate_blocked(compiled.dst, kFloat);
     const Argument x{DNNL_ARG_SRC, &compiled.src, src};
-    const Argument weight{DNNL_ARG_WEIGHTS, &compiled.weights, weights};
-    const Argument y{DNNL_ARG_DST, &out.desc, out.buffer->mutable_data()};
-    if (g.bias.empty()) {
-      compiled.prepared.run({x, weight, y});
+    const Argument weight{DNNL_ARG_WEIGHTS, &compiled.weights, packed};
+    const Argument y{DNNL_ARG_DST, &compiled.dst, out.buffer->mutable_data()};
+    if (call.has(2) || folds()) {
+      compiled.prepared.run({x, weight, y, {DNNL_ARG_BIAS, &compiled.bias, bias(call)}});
     } else {
-      const memory::desc bias = plain_desc(g.bias, kFloat);
-      compiled.prepared.run({x, weight, y, {DNNL_ARG_BIAS, &bias, call.tensor(2)->bytes()}});
+      compiled.prepared.run({x, weight, y});
     }
+    out.known_dims = compiled.geometry.dst;
     call.set(0, std::move(out));
   }
 
   const ir::Node& node_;
   ConvolutionOptions options_;
   PackedWeights weights_;
+  std::vector<float> folded_bias_;
   ShapeCache<Compiled> cache_;
+  Compiled* used_ = nullptr;  // by the last run
 };
 
 }  // namespace
 
 std::unique_ptr<AcceleratedKernel> make_convolution(const ir::Node& node,
-                                                    const ConvolutionOptions& options) {
-  return std::make_unique<Convolution>(node, options);
+                                                    ConvolutionOptions options) {
+  return std::make_unique<Convolution>(node, std::move(options));
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts) {
@@ -177,7 +218,8 @@ std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts) {
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_conv_transpose(const NodeFacts& facts) {
-  return make_convolution(*facts.node, {.transposed = true, .residual = false, .activation = {}});
+  return make_convolution(*facts.node,
+                          {.transposed = true, .fold = {}, .residual = false, .activations = {}});
 }
 
 }  // namespace fettle::interp

@@ -5,22 +5,36 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <unordered_map>
 
 #include "interp/feeds.h"
 #include "interp/frame.h"
 #include "interp/plan.h"
+#include "interp/subnormals.h"
 #include "ir/error.h"
 #include "ir/inline_functions.h"
 
 namespace fettle::interp {
 namespace {
 
+// Starts the threads of the parallel regions to come. They inherit how their maker treats
+// subnormals, and primitives, whose regions are not ours, want them flushed in all threads.
+void start_threads() {
+  const FlushSubnormals flush;
+#pragma omp parallel
+  set_float_mode(float_mode() | kFlush);
+}
+
 // Sets the thread count of parallel regions started by this thread, for one scope.
 class ThreadCount {
  public:
   explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
-    omp_set_num_threads(threads > 0 ? threads : omp_get_num_procs());
+    const int wanted = threads > 0 ? threads : omp_get_num_procs();
+    omp_set_num_threads(wanted);
+    thread_local int started = 1;
+    if (wanted != started) start_threads();
+    started = wanted;
   }
   ~ThreadCount() { omp_set_num_threads(before_); }
   ThreadCount(const ThreadCount&) = delete;
@@ -70,6 +84,40 @@ bool calls_functions(const ir::Model& model) {
   return found;
 }
 
+// Types of the inputs when the model fixes them all.
+std::optional<std::vector<ir::Type>> declared_inputs(const ir::Graph& graph) {
+  std::vector<ir::Type> types;
+  for (const ir::Value* input : graph.inputs()) {
+    const ir::Type& type = input->type;
+    const bool fixed = type.is_tensor() && type.element != ir::DataType::kUndefined && type.shape &&
+                       ir::known_dims(*type.shape);
+    if (!fixed) return std::nullopt;
+    types.push_back(type);
+  }
+  return types;
+}
+
+std::vector<ir::Type> types_of(const std::vector<ops::RuntimeValue>& values) {
+  std::vector<ir::Type> types;
+  for (const ops::RuntimeValue& value : values) {
+    types.push_back(value.is_tensor()
+                        ? ir::Type::tensor(value.tensor.type(), ir::shape_of(value.tensor.dims()))
+                        : ir::Type{});
+  }
+  return types;
+}
+
+// `type` is of a tensor with fixed dims.
+bool is_type_of(const ir::Type& type, const ir::Tensor& tensor) {
+  if (!type.is_tensor() || type.element != tensor.type() || type.shape->size() != tensor.rank()) {
+    return false;
+  }
+  for (size_t i = 0; i < tensor.rank(); ++i) {
+    if ((*type.shape)[i].value != tensor.dim(i)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 struct Executor::Impl {
@@ -80,6 +128,10 @@ struct Executor::Impl {
   Observer observer;
   std::set<std::string> watched;
   std::set<std::string> overridden;
+  // Types of the inputs that the plan is made for: those of the first run, unless the model
+  // declares them; nothing once runs have differed.
+  std::optional<std::vector<ir::Type>> specialized;
+  bool differed = false;
 
   Impl(const ir::Model& source, ExecutorOptions chosen) : options(chosen), model(&source) {
     keep_freed_memory();
@@ -91,12 +143,30 @@ struct Executor::Impl {
       ir::inline_functions(inlined);
       model = &inlined;
     }
+    specialized = declared_inputs(*model->graph);
     make();
   }
 
   void make() {
     const ThreadCount threads(options.threads);
-    plan = make_plan(*model, PlanOptions{options.exact, watched, overridden});
+    plan.reset();  // its packed weights need not live beside those of the next one
+    plan = make_plan(*model, PlanOptions{options.exact, watched, overridden, specialized});
+  }
+
+  // Plans for the shapes of the first run, and for all shapes when a later run has others.
+  void accept_shapes(const std::vector<ops::RuntimeValue>& inputs) {
+    if (differed || options.exact) return;
+    const auto same = [](const ir::Type& type, const ops::RuntimeValue& value) {
+      return value.is_tensor() ? is_type_of(type, value.tensor) : !type.is_tensor();
+    };
+    if (specialized &&
+        std::equal(specialized->begin(), specialized->end(), inputs.begin(), inputs.end(), same)) {
+      return;
+    }
+    differed = specialized.has_value();
+    specialized.reset();
+    if (!differed) specialized = types_of(inputs);
+    make();
   }
 
   // Plans anew when an input that has an initializer is fed for the first time.
@@ -127,6 +197,7 @@ struct Executor::Impl {
     const ThreadCount threads(options.threads);
     accept_overrides(feeds);
     std::vector<ops::RuntimeValue> inputs = bind_feeds(*model->graph, feeds, plan->defaults);
+    accept_shapes(inputs);
     RunSettings settings;
     settings.iteration_limit = options.iteration_limit;
     settings.trace = trace;
@@ -161,6 +232,7 @@ void Executor::observe(const std::vector<std::string>& names, Observer observer)
     impl_->make();
   } catch (...) {
     impl_->watched = std::move(before);
+    impl_->make();
     throw;
   }
   impl_->observer = std::move(observer);

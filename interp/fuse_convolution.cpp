@@ -1,12 +1,16 @@
-// Conv [-> Add(residual)] [-> activation] as one step:
+// Conv or ConvTranspose [-> scale and shift of channels] [-> Add(residual)] [-> activation] as one
+// step:
 //
-//   x -- Conv -- Add -- Relu -- y     =>     (x, w, b, r) -- Conv+Add+Relu -- y
-//                 |
-//                 r
+//   x -- Conv -- BatchNormalization -- Add -- Relu -- y     =>     (x, w, b, r) -- Conv -- y
+//                                       |
+//                                       r
 //
-// and x * Sigmoid(x) after the Conv counts as an activation (SiLU).
-// Conditions: each intermediate value has one reader and is neither a graph output nor observed;
-// r exists before the Conv and is not constant (a constant is a broadcast bias as a rule).
+// The scale goes into the weights and the shift into the bias (w' = w * scale, b' = b * scale +
+// shift), which must then be constant. x * Sigmoid(x) and x * HardSigmoid(x; 1/6, 1/2) count as
+// activations (SiLU, HardSwish). Conditions: each intermediate value has one reader and is neither
+// a graph output nor observed; r exists before the Conv and is not constant.
+#include <cmath>
+
 #include "interp/convolution.h"
 #include "interp/fusion.h"
 
@@ -23,20 +27,64 @@ const ir::Value* residual_of(const ir::Node& add, const ir::Value* conv_output,
   return view.available_before(other, conv) ? other : nullptr;
 }
 
-// Appends Sigmoid and Mul to the members when they alone read `value` and make x * Sigmoid(x).
-bool append_silu(const ir::Value* value, const FusionView& view, Fusion& fusion) {
+// The activation x * gate(x) when `gate` is one of these.
+std::optional<Activation> gated(const ir::Node& gate) {
+  if (gate.is("Sigmoid")) return Activation{dnnl::algorithm::eltwise_swish, 1.0f, 0.0f};
+  const bool hard = gate.is("HardSigmoid") && gate.attr_float("beta", 0.5f) == 0.5f &&
+                    std::abs(gate.attr_float("alpha", 0.2f) - 1.0f / 6.0f) < 1e-7f;
+  if (hard) return Activation{dnnl::algorithm::eltwise_hardswish, 0.0f, 0.0f};
+  return std::nullopt;
+}
+
+// Appends a gate and Mul to the members when they alone read `value` and make x * gate(x).
+std::optional<Activation> append_gated(const ir::Value* value, const FusionView& view,
+                                       Fusion& fusion) {
   const std::vector<const ir::Node*> readers = view.readers(value);
-  if (readers.size() != 2) return false;
-  const size_t first = readers[0]->is("Sigmoid") ? 0 : 1;
-  const ir::Node& sigmoid = *readers[first];
+  if (readers.size() != 2) return std::nullopt;
+  const size_t first = readers[0]->is("Mul") ? 1 : 0;
+  const ir::Node& gate = *readers[first];
   const ir::Node& mul = *readers[1 - first];
-  if (!sigmoid.is("Sigmoid") || !mul.is("Mul") || view.opset(mul) < 7 ||
-      view.sole_reader(sigmoid.output(0)) != &mul || view.taken(sigmoid) || view.taken(mul)) {
-    return false;
+  const std::optional<Activation> activation = gated(gate);
+  if (!activation || !mul.is("Mul") || view.opset(mul) < 7 ||
+      view.sole_reader(gate.output(0)) != &mul || view.taken(gate) || view.taken(mul)) {
+    return std::nullopt;
   }
-  fusion.members.push_back(&sigmoid);
+  fusion.members.push_back(&gate);
   fusion.members.push_back(&mul);
-  return true;
+  return activation;
+}
+
+// Folds what scales and shifts the channels after `conv`, when its own parameters are constant.
+ChannelFold take_fold(const ir::Node& conv, bool transposed, const FusionView& view,
+                      Fusion& fusion) {
+  const ir::Tensor* w = view.constant(conv.input(1));
+  const ir::Tensor* b = view.constant(conv.input(2));
+  const bool constant = w != nullptr && (conv.input(2) == nullptr || b != nullptr);
+  if (!constant || w->rank() < 3 || w->type() != ir::DataType::kFloat || w->size() == 0) return {};
+  const int64_t channels = transposed ? w->dim(1) * conv.attr_int("group", 1) : w->dim(0);
+  return fold_channels(conv.output(0), channels, w->rank(), view, fusion.members);
+}
+
+// Appends a residual addition and an activation. Returns the residual, null when there is none.
+const ir::Value* take_what_follows(const ir::Node& conv, const FusionView& view, Fusion& fusion,
+                                   ConvolutionOptions& options) {
+  const ir::Value* residual = nullptr;
+  const ir::Node* next = view.sole_reader(fusion.members.back()->output(0));
+  if (next != nullptr && !view.taken(*next)) {
+    residual = residual_of(*next, fusion.members.back()->output(0), conv, view);
+  }
+  if (residual != nullptr) {
+    options.residual = true;
+    fusion.members.push_back(next);
+    next = view.sole_reader(next->output(0));
+  }
+  if (next != nullptr && !view.taken(*next)) {
+    options.activations = as_activations(*next, view);
+    if (!options.activations.empty()) fusion.members.push_back(next);
+  } else if (const auto gate = append_gated(fusion.members.back()->output(0), view, fusion)) {
+    options.activations = {*gate};
+  }
+  return residual;
 }
 
 }  // namespace
@@ -44,25 +92,15 @@ bool append_silu(const ir::Value* value, const FusionView& view, Fusion& fusion)
 std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& view) {
   Fusion fusion;
   ConvolutionOptions options;
+  options.transposed = conv.is("ConvTranspose");
   fusion.members.push_back(&conv);
-  const ir::Value* residual = nullptr;
-  const ir::Node* next = view.sole_reader(conv.output(0));
-  if (next != nullptr && (residual = residual_of(*next, conv.output(0), conv, view)) != nullptr) {
-    options.residual = true;
-    fusion.members.push_back(next);
-    next = view.sole_reader(next->output(0));
-  }
-  if (next != nullptr && !view.taken(*next)) {
-    if (const auto activation = as_activation(*next, view)) {
-      options.activation = *activation;
-      fusion.members.push_back(next);
-    }
-  } else if (append_silu(fusion.members.back()->output(0), view, fusion)) {
-    options.activation = {dnnl::algorithm::eltwise_swish, 1.0f, 0.0f};
-  }
+  options.fold = take_fold(conv, options.transposed, view, fusion);
+  // Deconvolution primitives compute what follows by scalar code.
+  const ir::Value* residual =
+      options.transposed ? nullptr : take_what_follows(conv, view, fusion, options);
   if (fusion.members.size() == 1) return std::nullopt;
   fusion.inputs = {conv.input(0), conv.input(1), conv.input(2), residual};
-  fusion.kernel = make_convolution(conv, options);
+  fusion.kernel = make_convolution(conv, std::move(options));
   return fusion;
 }
 

@@ -23,6 +23,7 @@ constexpr std::array kRecognisers{
     Row{"Concat", fuse_qdq_concat},
     Row{"Conv", fuse_qdq_convolution},
     Row{"Conv", fuse_convolution},
+    Row{"ConvTranspose", fuse_convolution},
     Row{"Cos", fuse_elementwise},
     Row{"DepthToSpace", fuse_qdq_movement},
     Row{"Div", fuse_elementwise},

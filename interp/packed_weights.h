@@ -14,6 +14,13 @@ class PackedWeights {
   // than one packed copy.
   const void* get(const ir::Tensor& source, const dnnl::memory::desc& plain,
                   const dnnl::memory::desc& wanted, bool constant);
+  // The packed copy when it is held in this layout, else null.
+  const void* held(const dnnl::memory::desc& wanted) const {
+    return packed_.buffer != nullptr && packed_.desc == wanted ? packed_.buffer->data() : nullptr;
+  }
+  // Packs `source`, which need not live on, and keeps the copy even in the plain layout.
+  const void* keep(const ir::Tensor& source, const dnnl::memory::desc& plain,
+                   const dnnl::memory::desc& wanted);
   // The layout held now; null before the first packing and while the plain layout serves.
   const dnnl::memory::desc* layout() const { return packed_.buffer ? &packed_.desc : nullptr; }
 

@@ -5,6 +5,7 @@
 
 #include "interp/frame.h"
 #include "interp/graph_fusions.h"
+#include "interp/shape_facts.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -21,10 +22,17 @@ struct Scope {
 class Planner {
  public:
   Planner(const ir::Model& model, const PlanOptions& options)
-      : model_(model), options_(options), plan_(std::make_unique<Plan>()) {}
+      : model_(model),
+        options_(options),
+        plan_(std::make_unique<Plan>()),
+        shapes_([this](const ir::Value& value) { return constant_tensor(value); }) {}
 
   std::unique_ptr<Plan> run() {
     const ir::Graph& graph = *model_.graph;
+    for (size_t i = 0; options_.inputs && i < graph.inputs().size(); ++i) {
+      const ir::Value& input = *graph.inputs()[i];
+      if (constant_of(input) == nullptr) shapes_.set_type(input, (*options_.inputs)[i]);
+    }
     plan_graph(graph, plan_->main);
     for (const ir::Value* input : graph.inputs()) {
       plan_->defaults.push_back(input->has_initializer() ? default_of(*input) : nullptr);
@@ -39,6 +47,7 @@ class Planner {
   void choose_kernel(Member& member);
   Member make_member(const ir::Node& node);
   bool precompute(const ir::Node& node, bool after_fusion);
+  bool follows_from_shapes(const ir::Node& node);
   Operand resolve(const ir::Value* value);
   const ops::RuntimeValue* default_of(const ir::Value& input) {
     const ops::RuntimeValue* constant = constant_of(input);
@@ -57,6 +66,7 @@ class Planner {
   std::vector<Scope> scopes_;  // outermost first
   std::unordered_map<const ir::Value*, const ops::RuntimeValue*> constants_;
   Scope main_scope_;
+  ShapeFacts shapes_;
 };
 
 const ops::RuntimeValue* Planner::bind_initializer(const ir::Value& value) {
@@ -162,6 +172,24 @@ bool Planner::precompute(const ir::Node& node, bool after_fusion) {
   return true;
 }
 
+// Learns the types of the node's outputs from those of its operands. True when that gives all their
+// contents too, so that the node need not run.
+bool Planner::follows_from_shapes(const ir::Node& node) {
+  if (!options_.inputs || options_.exact) return false;
+  const int64_t opset = model_.opset(node.domain);
+  std::vector<std::optional<ir::Tensor>> contents =
+      shapes_.infer(node, ops::find_op(node, opset), opset);
+  for (size_t i = 0; i < contents.size(); ++i) {
+    if (node.output(i) != nullptr && !contents[i]) return false;
+  }
+  for (size_t i = 0; i < contents.size(); ++i) {
+    if (node.output(i) == nullptr) continue;
+    plan_->constants.emplace_back(std::move(*contents[i]));
+    constants_.emplace(node.output(i), &plan_->constants.back());
+  }
+  return true;
+}
+
 void Planner::choose_kernel(Member& member) {
   NodeFacts facts{member.node, member.opset, {}};
   for (const Operand& input : member.inputs) {
@@ -263,7 +291,7 @@ void Planner::plan_graph(const ir::Graph& graph, GraphPlan& out) {
   for (const ir::Value* input : graph.inputs()) out.inputs.push_back(new_slot(*input));
   std::unordered_set<const ir::Node*> computed;
   for (const ir::Node& node : graph.nodes()) {
-    if (precompute(node, false)) computed.insert(&node);
+    if (precompute(node, false) || follows_from_shapes(node)) computed.insert(&node);
   }
   static const std::set<std::string> kNothing;
   const bool main = scopes_.size() == 1;

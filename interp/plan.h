@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -93,6 +94,9 @@ struct PlanOptions {
   std::set<std::string> watched;  // names of main-graph values to be observed
   // Main-graph inputs with an initializer that callers do feed; all others are taken as constant.
   std::set<std::string> overridden;
+  // Types of the main-graph inputs, in order, when the plan is for these shapes only: what follows
+  // from them is then computed while planning.
+  std::optional<std::vector<ir::Type>> inputs;
 };
 
 // Compiles the main graph and everything below it. `model` must be free of calls to model-local

@@ -52,7 +52,46 @@ constexpr std::array kActivations{
     Row{"Clip", clip},
 };
 
+std::vector<Activation> sigmoid(const ir::Node&) {
+  return {{dnnl::algorithm::eltwise_logistic, 0.0f, 0.0f}};
+}
+
+std::vector<Activation> tanh(const ir::Node&) {
+  return {{dnnl::algorithm::eltwise_tanh, 0.0f, 0.0f}};
+}
+
+std::vector<Activation> elu(const ir::Node& node) {
+  return {{dnnl::algorithm::eltwise_elu, node.attr_float("alpha", 1.0f), 0.0f}};
+}
+
+std::vector<Activation> hard_sigmoid(const ir::Node& node) {
+  return {{dnnl::algorithm::eltwise_linear, node.attr_float("alpha", 0.2f),
+           node.attr_float("beta", 0.5f)},
+          {dnnl::algorithm::eltwise_clip, 0.0f, 1.0f}};
+}
+
+struct LongRow {
+  std::string_view op;
+  std::vector<Activation> (*make)(const ir::Node&);
+};
+
+constexpr std::array kMoreActivations{
+    LongRow{"Elu", elu},
+    LongRow{"HardSigmoid", hard_sigmoid},
+    LongRow{"Sigmoid", sigmoid},
+    LongRow{"Tanh", tanh},
+};
+
 }  // namespace
+
+std::vector<Activation> as_activations(const ir::Node& node, const FusionView& view) {
+  if (const auto one = as_activation(node, view)) return {*one};
+  if (!node.is_default_domain()) return {};
+  for (const LongRow& row : kMoreActivations) {
+    if (row.op == node.op_type) return row.make(node);
+  }
+  return {};
+}
 
 std::optional<Activation> as_activation(const ir::Node& node, const FusionView& view) {
   if (!node.is_default_domain()) return std::nullopt;

@@ -12,6 +12,7 @@
 #include "ir/error.h"
 #include "ir/page_pool.h"
 #include "ir/sanitizer.h"
+#include "ir/small_blocks.h"
 
 namespace fettle::ir {
 namespace {
@@ -96,6 +97,9 @@ std::shared_ptr<Buffer> Buffer::allocate(size_t size) {
     buffer->mapping_size_ = block.size;
     return buffer;
   }
+  if (kPooling) {
+    return of_memory(Origin::kSmall, static_cast<std::byte*>(acquire_small(size)), size);
+  }
   const size_t rounded = std::max<size_t>((size + 63) / 64 * 64, 64);
   return of_memory(Origin::kHeap, static_cast<std::byte*>(std::aligned_alloc(64, rounded)), size);
 }
@@ -145,6 +149,9 @@ Buffer::~Buffer() {
   switch (origin_) {
     case Origin::kHeap:
       std::free(data_);
+      break;
+    case Origin::kSmall:
+      recycle_small(data_, size_);
       break;
     case Origin::kPool:
       recycle_pages({mapping_, mapping_size_});

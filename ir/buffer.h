@@ -37,7 +37,7 @@ class Buffer {
   void release_pages() const;
 
  private:
-  enum class Origin { kHeap, kPool, kPages, kFile };
+  enum class Origin { kHeap, kSmall, kPool, kPages, kFile };
 
   Buffer() = default;
   static std::shared_ptr<Buffer> of_memory(Origin origin, std::byte* data, size_t size);

@@ -11,7 +11,7 @@ namespace {
 // cores. The runtime reads its settings while it is loaded, before main(), so that the process has
 // to start again with the setting in its environment.
 void limit_spinning(char** argv) {
-  constexpr const char* kSpins = "10000";
+  constexpr const char* kSpins = "1000";
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   if (setenv("GOMP_SPINCOUNT", kSpins, 1) == 0) execv("/proc/self/exe", argv);
   // Without /proc it goes on as it is.

@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <random>
 #include <stdexcept>
 
 #include "ir/attribute.h"
 #include "ir/error.h"
 #include "ir/page_pool.h"
+#include "ir/small_blocks.h"
 #include "ir/float16.h"
 #include "model_bytes.h"
 
@@ -168,19 +171,65 @@ TEST(Buffers, CountFromTheirFirstByteToTheirLast) {
   EXPECT_EQ(memory_in_use(), before);
 }
 
-TEST(Buffers, FreedBlocksServeRequestsOfTheirSize) {
+TEST(Buffers, FreedBlocksServeLaterRequests) {
   trim_pages();
   const PageBlock first = acquire_pages(1'000'000);
   const PageBlock second = acquire_pages(1'000'000);
-  EXPECT_NE(first.address, second.address);
+  const PageBlock last = acquire_pages(1'000'000);
+  std::memset(first.address, 1, first.size);
+  std::memset(second.address, 2, second.size);
   recycle_pages(first);
-  const PageBlock small = acquire_pages(300'000);  // would waste more than half of the first
-  EXPECT_NE(small.address, first.address);
-  recycle_pages(small);
+  const PageBlock part = acquire_pages(300'000);
+  EXPECT_EQ(part.address, first.address);
+  recycle_pages(part);
   recycle_pages(second);
-  const PageBlock again = acquire_pages(900'000);
-  EXPECT_TRUE(again.address == first.address || again.address == second.address);
-  recycle_pages(again);
+  // Neighbors that are free serve together.
+  const PageBlock both = acquire_pages(1'900'000);
+  EXPECT_EQ(both.address, first.address);
+  std::memset(both.address, 3, both.size);
+  EXPECT_EQ(kept_pages(), first.size + second.size - both.size);
+  recycle_pages(last);
+  recycle_pages(both);
+  EXPECT_EQ(kept_pages(), 3 * first.size);
+  trim_pages();
+  EXPECT_EQ(kept_pages(), 0u);
+}
+
+TEST(Buffers, SmallBlocksServeLaterRequestsOfAboutTheirSize) {
+  for (size_t size = 0; size < kPooledBytes; size = size * 5 / 4 + 1) {
+    void* block = acquire_small(size);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % 64, 0u);
+    std::memset(block, 1, size);
+    recycle_small(block, size);
+    EXPECT_EQ(acquire_small(size), block);
+    recycle_small(block, size);
+  }
+}
+
+TEST(Buffers, BlocksNeverOverlap) {
+  trim_pages();
+  std::mt19937 random(3);
+  std::vector<PageBlock> blocks;
+  std::vector<unsigned char> marks;
+  for (int i = 0; i < 2000; ++i) {
+    if (!blocks.empty() && random() % 2 == 0) {
+      const size_t at = random() % blocks.size();
+      const auto* bytes = static_cast<const unsigned char*>(blocks[at].address);
+      EXPECT_EQ(bytes[0], marks[at]);
+      EXPECT_EQ(bytes[blocks[at].size - 1], marks[at]);
+      recycle_pages(blocks[at]);
+      blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(at));
+      marks.erase(marks.begin() + static_cast<std::ptrdiff_t>(at));
+    } else {
+      const PageBlock block = acquire_pages(1 + random() % 3'000'000);
+      auto* bytes = static_cast<unsigned char*>(block.address);
+      marks.push_back(static_cast<unsigned char>(random()));
+      bytes[0] = bytes[block.size - 1] = marks.back();
+      blocks.push_back(block);
+    }
+  }
+  for (const PageBlock& block : blocks) recycle_pages(block);
   trim_pages();
 }
 
