@@ -132,6 +132,17 @@ class ByteMaxPool : public AcceleratedKernel {
       take_greater(row + (begin + shift) * c, (end - begin) * c, is_signed, y + begin * c);
       return;
     }
+    if (c < kPanel) {
+      const uint8_t flip = is_signed ? 0x80 : 0;  // keeps the order of signed bytes
+      for (int64_t o = begin; o < end; ++o) {
+        for (int64_t i = 0; i < c; ++i) {
+          const uint8_t v = row[(o * stride + shift) * c + i];
+          uint8_t& best = y[o * c + i];
+          best = (v ^ flip) > (best ^ flip) ? v : best;
+        }
+      }
+      return;
+    }
     for (int64_t o = begin; o < end; ++o) {
       take_greater(row + (o * stride + shift) * c, c, is_signed, y + o * c);
     }
