@@ -1,11 +1,10 @@
 #include "interp/blocked.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <map>
 
 #include "interp/subnormals.h"
+#include "interp/team.h"
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -168,11 +167,11 @@ dnnl::primitive_attr scratch_attr() {
   return attr;
 }
 
-OneThread::OneThread() : before_(omp_get_max_threads()) {
-  omp_set_num_threads(1);
+OneThread::OneThread() : before_(team_size()) {
+  set_team_size(1);
 }
 OneThread::~OneThread() {
-  omp_set_num_threads(before_);
+  set_team_size(before_);
 }
 
 void Prepared::bind(std::initializer_list<Argument> arguments) {

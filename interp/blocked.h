@@ -124,7 +124,7 @@ class Prepared {
 
 // Multiply-accumulates (or operations of similar cost) from which on a primitive is worth the start
 // of a parallel region.
-inline constexpr int64_t kSharedWork = 500'000;
+inline constexpr int64_t kSharedWork = 1'500'000;
 
 // Parallel regions that this thread starts have one thread while an object of this class lives.
 class OneThread {

@@ -1,7 +1,6 @@
 #include "interp/executor.h"
 
 #include <malloc.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,32 +10,20 @@
 #include "interp/feeds.h"
 #include "interp/frame.h"
 #include "interp/plan.h"
-#include "interp/subnormals.h"
+#include "interp/team.h"
 #include "ir/error.h"
 #include "ir/inline_functions.h"
 
 namespace fettle::interp {
 namespace {
 
-// Starts the threads of the parallel regions to come. They inherit how their maker treats
-// subnormals, and primitives, whose regions are not ours, want them flushed in all threads.
-void start_threads() {
-  const FlushSubnormals flush;
-#pragma omp parallel
-  set_float_mode(float_mode() | kFlush);
-}
-
-// Sets the thread count of parallel regions started by this thread, for one scope.
+// Sets the number of threads of regions that this thread opens, for one scope.
 class ThreadCount {
  public:
-  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) {
-    const int wanted = threads > 0 ? threads : omp_get_num_procs();
-    omp_set_num_threads(wanted);
-    thread_local int started = 1;
-    if (wanted != started) start_threads();
-    started = wanted;
+  explicit ThreadCount(int threads) : before_(team_size()) {
+    set_team_size(threads > 0 ? threads : available_cores());
   }
-  ~ThreadCount() { omp_set_num_threads(before_); }
+  ~ThreadCount() { set_team_size(before_); }
   ThreadCount(const ThreadCount&) = delete;
   ThreadCount& operator=(const ThreadCount&) = delete;
 

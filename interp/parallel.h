@@ -2,19 +2,18 @@
 // depend on the number of threads.
 #pragma once
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <mutex>
 
-#include "interp/subnormals.h"
+#include "interp/team.h"
 
 namespace fettle::interp {
 
 inline constexpr int64_t kChunk = 16384;  // elements; a multiple of every vector width
 
-// Carries the first exception out of a parallel region, which none may leave by itself.
+// Carries the first exception out of a region, which none may leave by itself.
 class FirstException {
  public:
   template <typename Work>
@@ -22,7 +21,7 @@ class FirstException {
     try {
       work();
     } catch (...) {
-#pragma omp critical(fettle_first_exception)
+      const std::lock_guard<std::mutex> lock(mutex_);
       if (first_ == nullptr) first_ = std::current_exception();
     }
   }
@@ -31,29 +30,37 @@ class FirstException {
   }
 
  private:
+  std::mutex mutex_;
   std::exception_ptr first_;
 };
 
-// Calls work(i) for i in [0, count): on all threads when `shared`, else on the calling one. A loop
-// that is not shared must not open a parallel region of one thread: the OpenMP runtime starts and
-// ends threads for every region inside another one, even an inactive one.
+// Calls work(i) for i in [0, count): on all threads when `shared`, else on the calling one.
 template <typename Work>
 void for_each_index(int64_t count, bool shared, Work&& work) {
-  if (!shared || count < 2 || omp_get_max_threads() == 1) {
+  if (!shared || count < 2 || team_size() == 1) {
     for (int64_t i = 0; i < count; ++i) work(i);
     return;
   }
-  FirstException first;
-  const auto mode = float_mode();
-#pragma omp parallel
-  {
-    const auto own = float_mode();
-    set_float_mode(mode);
-#pragma omp for schedule(static)
-    for (int64_t i = 0; i < count; ++i) first.guard([&] { work(i); });
-    set_float_mode(own);
-  }
-  first.rethrow();
+  // More shares than threads, so that none is left waiting for long.
+  struct Region {
+    Work& work;
+    int64_t count;
+    int64_t shares;
+    FirstException first;
+  };
+  Region region{work, count, std::min<int64_t>(count, 4 * team_size()), {}};
+  run_shares(
+      static_cast<int>(region.shares),
+      [](void* data) {
+        auto& r = *static_cast<Region*>(data);
+        const int64_t share = share_index();
+        const int64_t end = (share + 1) * r.count / r.shares;
+        r.first.guard([&] {
+          for (int64_t i = share * r.count / r.shares; i < end; ++i) r.work(i);
+        });
+      },
+      &region);
+  region.first.rethrow();
 }
 
 // Calls work(begin, end) for consecutive chunks of [0, count). `cost` tells how many simple

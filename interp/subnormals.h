@@ -36,7 +36,7 @@ inline void set_float_mode(unsigned) {}
 inline constexpr unsigned kFlush = 0;
 #endif
 
-// While it lives this thread, and those that share its loops (interp/parallel.h), take subnormals
+// While it lives this thread, and those that share its loops (interp/team.h), take subnormals
 // for zero. For kernels that sum products: there they are far below the rounding error.
 class FlushSubnormals {
  public:
