@@ -8,6 +8,7 @@
 // scale each; nothing else reads what lies between.
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "interp/byte_image.h"
 #include "interp/byte_kernel.h"
@@ -37,23 +38,85 @@ const uint8_t* channels_last_bytes(Call& call, ir::DataType type, Blocked& copy)
       in_layout(call, 0, channels_last_desc(*call.dims(0), type), copy));
 }
 
+using Unsigned64 = uint8_t __attribute__((vector_size(64)));
+using Unsigned16 = uint8_t __attribute__((vector_size(16)));
+using Signed64 = int8_t __attribute__((vector_size(64)));
+using Signed16 = int8_t __attribute__((vector_size(16)));
+
+template <typename Vector>
+inline __attribute__((always_inline)) void greatest_at(const uint8_t* const* rows, int64_t count,
+                                                       int64_t i, uint8_t* y) {
+  Vector best;
+  std::memcpy(&best, rows[0] + i, sizeof best);
+  for (int64_t r = 1; r < count; ++r) {
+    Vector v;
+    std::memcpy(&v, rows[r] + i, sizeof v);
+    best = v > best ? v : best;
+  }
+  std::memcpy(y + i, &best, sizeof best);
+}
+
+// The last vector overlaps the one before it.
+template <typename Vector>
+inline __attribute__((always_inline)) void greatest_by(const uint8_t* const* rows, int64_t count,
+                                                       int64_t n, uint8_t* y) {
+  constexpr auto kSize = static_cast<int64_t>(sizeof(Vector));
+  for (int64_t i = 0; i + kSize <= n; i += kSize) greatest_at<Vector>(rows, count, i, y);
+  if (n % kSize != 0) greatest_at<Vector>(rows, count, n - kSize, y);
+}
+
+template <typename Byte, typename Vector16, typename Vector64>
+inline __attribute__((always_inline)) void greatest_of(const uint8_t* const* rows, int64_t count,
+                                                       int64_t n, uint8_t* y) {
+  if (n >= 64) return greatest_by<Vector64>(rows, count, n, y);
+  if (n >= 16) return greatest_by<Vector16>(rows, count, n, y);
+  for (int64_t i = 0; i < n; ++i) {
+    auto best = static_cast<Byte>(rows[0][i]);
+    for (int64_t r = 1; r < count; ++r) best = std::max(best, static_cast<Byte>(rows[r][i]));
+    y[i] = static_cast<uint8_t>(best);
+  }
+}
+
+// y[i] = the greatest of rows[r][i] for r < count (at least one); y overlaps no row.
 FETTLE_VECTORIZED
-void take_unsigned(const uint8_t* __restrict x, int64_t n, uint8_t* __restrict y) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > y[i] ? x[i] : y[i];
+void greatest_unsigned(const uint8_t* const* rows, int64_t count, int64_t n, uint8_t* y) {
+  greatest_of<uint8_t, Unsigned16, Unsigned64>(rows, count, n, y);
 }
 
 FETTLE_VECTORIZED
-void take_signed(const int8_t* __restrict x, int64_t n, int8_t* __restrict y) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] = x[i] > y[i] ? x[i] : y[i];
+void greatest_signed(const uint8_t* const* rows, int64_t count, int64_t n, uint8_t* y) {
+  greatest_of<int8_t, Signed16, Signed64>(rows, count, n, y);
 }
 
-void take_greater(const uint8_t* x, int64_t n, bool is_signed, uint8_t* y) {
-  if (is_signed) {
-    take_signed(reinterpret_cast<const int8_t*>(x), n, reinterpret_cast<int8_t*>(y));
-  } else {
-    take_unsigned(x, n, y);
+// Every `stride`-th group of `bytes` bytes of x, `count` of them.
+template <int64_t kBytes>
+void pick(const uint8_t* x, int64_t stride, int64_t bytes, int64_t count, uint8_t* y) {
+  for (int64_t o = 0; o < count; ++o) {
+    std::memcpy(y + o * bytes, x + o * stride * bytes,
+                static_cast<size_t>(kBytes != 0 ? kBytes : bytes));
+  }
+}
+
+FETTLE_VECTORIZED
+void pick_pairs(const uint8_t* __restrict x, int64_t count, uint8_t* __restrict y) {
+#pragma omp simd
+  for (int64_t o = 0; o < count; ++o) y[o] = x[2 * o];
+}
+
+void pick_groups(const uint8_t* x, int64_t stride, int64_t bytes, int64_t count, uint8_t* y) {
+  switch (bytes) {
+    case 1:
+      return stride == 2 ? pick_pairs(x, count, y) : pick<1>(x, stride, 1, count, y);
+    case 8:
+      return pick<8>(x, stride, 8, count, y);
+    case 16:
+      return pick<16>(x, stride, 16, count, y);
+    case 32:
+      return pick<32>(x, stride, 32, count, y);
+    case 64:
+      return pick<64>(x, stride, 64, count, y);
+    default:
+      return pick<0>(x, stride, bytes, count, y);
   }
 }
 
@@ -98,53 +161,60 @@ class ByteMaxPool : public AcceleratedKernel {
     x_ = x;
   }
 
-  // Row `r` of [N, depth, height]; a window wholly within padding gives the least value.
+  // Row `r` of [N, depth, height]: the greatest of the rows of the window, then along the row at
+  // every position, of which every stride-th is kept. A window wholly within padding gives the
+  // least value.
   void pool_row(const uint8_t* x, int64_t r, uint8_t* y) const {
     const int64_t c = x_[1];
+    const int64_t width = in_[2] * c;
+    const int64_t before = std::max<int64_t>(0, pad_[2]) * c;
+    const int64_t positions = (out_[2] - 1) * stride_[2] + 1;
+    const int64_t span = (positions + (kernel_[2] - 1) * dilation_[2]) * c;
+    thread_local std::vector<const uint8_t*> rows;
+    thread_local std::vector<uint8_t> storage;
+    window_rows(x, r, rows);
+    const uint8_t* line = rows.empty() ? nullptr : rows[0];
+    const int64_t skipped = std::max<int64_t>(0, -pad_[2]) * c;
+    const int64_t padded = std::max(skipped + span, before + width);
+    const bool pads = before != 0 || skipped + span > width || rows.empty();
+    storage.resize(static_cast<size_t>(padded + positions * c));
+    if (pads || rows.size() > 1) {
+      uint8_t* to = storage.data();
+      if (pads) std::fill_n(to, padded, from_ == ir::DataType::kInt8 ? uint8_t{0x80} : uint8_t{0});
+      if (!rows.empty()) greatest(rows, width, to + before);
+      line = to;
+    }
+    line += skipped;
+    rows.clear();
+    for (int64_t k = 0; k < kernel_[2]; ++k) rows.push_back(line + k * dilation_[2] * c);
+    if (stride_[2] == 1) return greatest(rows, out_[2] * c, y);
+    greatest(rows, positions * c, storage.data() + padded);
+    pick_groups(storage.data() + padded, stride_[2], c, out_[2], y);
+  }
+
+  // The rows of the image within the window of row `r`.
+  void window_rows(const uint8_t* x, int64_t r, std::vector<const uint8_t*>& rows) const {
     const int64_t h0 = r % out_[1] * stride_[1] - pad_[1];
     const int64_t d0 = r / out_[1] % out_[0] * stride_[0] - pad_[0];
     const int64_t n = r / (out_[1] * out_[0]);
-    const bool is_signed = from_ == ir::DataType::kInt8;
-    std::fill_n(y, out_[2] * c, is_signed ? uint8_t{0x80} : uint8_t{0});
+    rows.clear();
     for (int64_t kd = 0; kd < kernel_[0]; ++kd) {
       const int64_t d = d0 + kd * dilation_[0];
       if (d < 0 || d >= in_[0]) continue;
       for (int64_t kh = 0; kh < kernel_[1]; ++kh) {
         const int64_t h = h0 + kh * dilation_[1];
         if (h < 0 || h >= in_[1]) continue;
-        const uint8_t* row = x + ((n * in_[0] + d) * in_[1] + h) * in_[2] * c;
-        for (int64_t kw = 0; kw < kernel_[2]; ++kw) {
-          take_tap(row, kw * dilation_[2] - pad_[2], is_signed, y);
-        }
+        rows.push_back(x + ((n * in_[0] + d) * in_[1] + h) * in_[2] * x_[1]);
       }
     }
   }
 
-  // y[o] = max(y[o], row[o * stride + shift]) where that lies inside the row.
-  void take_tap(const uint8_t* row, int64_t shift, bool is_signed, uint8_t* y) const {
-    const int64_t c = x_[1];
-    const int64_t stride = stride_[2];
-    const int64_t begin = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    const int64_t room = in_[2] - 1 - shift;
-    const int64_t end = room < 0 ? 0 : std::min(out_[2], room / stride + 1);
-    if (begin >= end) return;
-    if (stride == 1) {
-      take_greater(row + (begin + shift) * c, (end - begin) * c, is_signed, y + begin * c);
-      return;
-    }
-    if (c < kPanel) {
-      const uint8_t flip = is_signed ? 0x80 : 0;  // keeps the order of signed bytes
-      for (int64_t o = begin; o < end; ++o) {
-        for (int64_t i = 0; i < c; ++i) {
-          const uint8_t v = row[(o * stride + shift) * c + i];
-          uint8_t& best = y[o * c + i];
-          best = (v ^ flip) > (best ^ flip) ? v : best;
-        }
-      }
-      return;
-    }
-    for (int64_t o = begin; o < end; ++o) {
-      take_greater(row + (o * stride + shift) * c, c, is_signed, y + o * c);
+  void greatest(const std::vector<const uint8_t*>& rows, int64_t n, uint8_t* y) const {
+    const auto count = static_cast<int64_t>(rows.size());
+    if (from_ == ir::DataType::kInt8) {
+      greatest_signed(rows.data(), count, n, y);
+    } else {
+      greatest_unsigned(rows.data(), count, n, y);
     }
   }
 

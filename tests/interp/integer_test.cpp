@@ -247,6 +247,14 @@ TEST_P(IntegerGraph, AgreesWithLiteral) {
   }
 }
 
+std::string pooled(const std::string& type, const std::string& attributes) {
+  return "g (" + type +
+         " a) => (int8 y) { s = Constant <value = float {0.043}> () "
+         "z = Constant <value = int8 {-9}> () af = DequantizeLinear(a, s, z) "
+         "c = MaxPool <" +
+         attributes + "> (af) y = QuantizeLinear(c, s, z) }";
+}
+
 std::vector<Graph> graphs() {
   const std::string scales =
       "s = Constant <value = float {0.043}> () t = Constant <value = float {0.027}> () "
@@ -302,6 +310,10 @@ std::vector<Graph> graphs() {
        "g (int8[1,3,9,7] a) => (int8 y) { s = Constant <value = float {0.043}> () z = Constant "
        "<value = int8 {-9}> () af = DequantizeLinear(a, s, z) c = MaxPool <kernel_shape = [3,3], "
        "dilations = [2,1], ceil_mode = 1, strides = [2,2]> (af) y = QuantizeLinear(c, s, z) }"},
+      {"max_pool_deep", pooled("int8[1,1,7,9,81]", "kernel_shape = [1,3,3], strides = [4,1,2]")},
+      {"max_pool_channels",
+       pooled("int8[2,19,23,21]", "kernel_shape = [5,4], strides = [1,3], pads = [4,3,0,1]")},
+      {"max_pool_wide", pooled("int8[1,2,5,150]", "kernel_shape = [3,9], dilations = [1,2]")},
       {"pooled_movement",
        images + "c = Transpose <perm = [0,3,1,2]> (pf) y = QuantizeLinear(c, s, zs) }"},
       {"resize", images +
