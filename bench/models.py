@@ -6,9 +6,10 @@
 
 Models: the conformance `light` models and every zoo model of ../shared (or $FETTLE_SHARED), blocks of
 matrix products, recurrent layers and attention, and the bundled test models. INT8 models are what
-`fettle compress` makes of them (plus the zoo's own INT8 models); both engines run the same file. Each
-pair is measured by `fettle bench`: one process per engine, bursts of runs in turns, medians. Names
-given as MODEL restrict the run. --write replaces the tables in that document.
+`fettle compress` makes of them (plus the zoo's own INT8 models; the light models get random weights
+before, because equal ones are not worth quantizing); both engines run the same file. Each pair is
+measured by `fettle bench`: one process per engine, bursts of runs in turns, medians. Names given as
+MODEL restrict the run. --write replaces the tables in that document. Exit code 1: a model failed.
 """
 import argparse
 import json
@@ -25,6 +26,7 @@ import onnx
 import onnxruntime
 
 import blocks
+import light
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED = os.environ.get("FETTLE_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
@@ -34,9 +36,18 @@ QUANTIZED = {"mobilenetv2_int8_qdq", "mobilenetv2_torch_int8_qdq", "mnist_dynami
 FLOAT_ONLY = {"squeezenet11_fp16", "silero_vad", "lstm_50x128", "lstm_20x256", "gru_50x128"}
 
 
+# Slowest acceptable ratio, ONNX Runtime's time to fettle's.
+LEAST = {"float32": 0.5, "int8": 0.35}
+
+
 class Subject:
     def __init__(self, name, path, data=None):
         self.name, self.path, self.data = name, path, data
+        self.light = name.startswith("light_")
+
+    def convolves(self):
+        nodes = onnx.load(self.path, load_external_data=False).graph.node
+        return any(n.op_type in ("Conv", "ConvTranspose") for n in nodes)
 
 
 def fettle(binary, *arguments):
@@ -61,6 +72,13 @@ def random_images(path, folder, samples=4):
     return out
 
 
+def recommender_input(folder):
+    """Flags of the 3450 extensions that extension_recommender_int8 knows, which has no data."""
+    out = os.path.join(folder, "recommender.npz")
+    np.savez(out, inputs=np.random.RandomState(0).randint(0, 2, (4, 3450)).astype(np.int32))
+    return out
+
+
 def subjects(folder):
     """Every model there is, with data where it has some."""
     light = os.path.join(SHARED, "conformance", "light")
@@ -76,6 +94,8 @@ def subjects(folder):
         for file in sorted(os.listdir(os.path.join(zoo, "models"))):
             name = file[:-5]
             samples = os.path.join(data, name, "calib.h5")
+            if name == "extension_recommender_int8":
+                samples = recommender_input(folder)
             yield Subject(name, os.path.join(zoo, "models", file), samples if os.path.exists(samples) else None)
     else:
         print(f"SKIPPED: the light and zoo models; {SHARED} does not exist", file=sys.stderr)
@@ -99,7 +119,11 @@ def quantized(binary, subject, folder, threads):
     data = subject.data or random_images(subject.path, own)
     out = os.path.join(own, "out")
     if not os.path.exists(os.path.join(out, "model.onnx")):
-        fettle(binary, "compress", subject.path, "--data", data, "--samples", "4", "--eval-samples", "1", "--no-bench",
+        source = subject.path
+        if subject.light:
+            source = os.path.join(own, "float.onnx")
+            light.materialize(subject.path, source)
+        fettle(binary, "compress", source, "--data", data, "--samples", "4", "--eval-samples", "1", "--no-bench",
                "-q", "-o", out, "--threads", str(threads))
     return os.path.join(out, "model.onnx")
 
@@ -137,6 +161,21 @@ def table(rows):
     return "\n".join(lines)
 
 
+def summary(tables, slower, failed):
+    """What misses the targets, one line each."""
+    lines = []
+    for kind, rows in tables.items():
+        below = [f"{r['name']} {r['ratio']:.2f}" for r in rows if r["ratio"] < LEAST[kind]]
+        if rows:
+            lines.append(f"{kind} ratio below {LEAST[kind]}: {len(below)} of {len(rows)}"
+                         f"{': ' + ', '.join(below) if below else ''}")
+    if tables["float32"] and tables["int8"]:
+        lines.append(f"INT8 slower than float32 in fettle, of models with convolutions: {len(slower)}"
+                     f"{': ' + ', '.join(slower) if slower else ''}")
+    lines.append(f"failed: {', '.join(failed) if failed else 'none'}")
+    return lines
+
+
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
     flags = next((line for line in open("/proc/cpuinfo") if line.startswith("flags")), "")
@@ -150,6 +189,60 @@ def replace_section(document, key, text):
     if not pattern.search(document):
         sys.exit(f"the document has no section {key}")
     return pattern.sub(lambda m: m.group(1) + text + "\n" + m.group(2), document)
+
+
+def compare(subject, arguments, folder):
+    """Rows by format."""
+    paths = {"float32": None if subject.name in QUANTIZED else subject.path}
+    if arguments.format != "float32":
+        paths["int8"] = quantized(arguments.binary, subject, folder, arguments.threads)
+    found = {}
+    for kind, path in paths.items():
+        if path is None or arguments.format not in (kind, "both"):
+            continue
+        r = row(subject.name, measure(arguments.binary, path, subject.data, arguments.threads, arguments.runs))
+        print(f"{subject.name:32} {kind:8} {r['fettle_ms']:9.3f} {r['ort_ms']:9.3f} ms  {r['ratio']:5.2f}   "
+              f"{r['fettle_mib']:7.1f} {r['ort_mib']:7.1f} MiB", flush=True)
+        found[kind] = r
+    return found
+
+
+def write_document(arguments, texts, slower):
+    document = open(arguments.write).read()
+    for kind, text in texts.items():
+        document = replace_section(document, kind, text)
+    if arguments.format == "both":
+        document = replace_section(document, "slower", ", ".join(slower) if slower else "none")
+    document = replace_section(document, "machine",
+                               f"{machine()}; {arguments.threads} threads; ONNX Runtime {onnxruntime.__version__}")
+    with open(arguments.write, "w") as f:
+        f.write(document)
+
+
+def run(arguments, folder):
+    """Measures and reports; returns the names of what failed."""
+    os.makedirs(folder, exist_ok=True)
+    tables, slower, failed = {"float32": [], "int8": []}, [], []
+    for subject in subjects(folder):
+        if arguments.models and subject.name not in arguments.models:
+            continue
+        try:
+            found = compare(subject, arguments, folder)
+        except (RuntimeError, KeyError) as error:
+            print(f"{subject.name:32} FAILED: {error}", flush=True)
+            failed.append(subject.name)
+            continue
+        for kind, r in found.items():
+            tables[kind].append(r)
+        if len(found) == 2 and subject.convolves() and found["int8"]["fettle_ms"] > found["float32"]["fettle_ms"]:
+            slower.append(subject.name)
+    texts = {kind: table(rows) for kind, rows in tables.items() if rows}
+    for kind, text in texts.items():
+        print(f"\n{kind}: {text.splitlines()[-1]}")
+    print("\n" + "\n".join(summary(tables, slower, failed)))
+    if arguments.write:
+        write_document(arguments, texts, slower)
+    return failed
 
 
 def main():
@@ -166,46 +259,8 @@ def main():
         os.path.join(d, f) for d, _, files in os.walk(os.path.dirname(onnxruntime.__file__)) for f in files
         if f.startswith("libonnxruntime.so")))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.keep or scratch
-        tables = {"float32": [], "int8": []}
-        slower = []
-        for subject in subjects(folder):
-            if arguments.models and subject.name not in arguments.models:
-                continue
-            found = {}
-            try:
-                paths = {"float32": None if subject.name in QUANTIZED else subject.path}
-                if arguments.format != "float32":
-                    paths["int8"] = quantized(arguments.binary, subject, folder, arguments.threads)
-                for kind, path in paths.items():
-                    if path is None or arguments.format not in (kind, "both"):
-                        continue
-                    result = measure(arguments.binary, path, subject.data, arguments.threads, arguments.runs)
-                    found[kind] = row(subject.name, result)
-                    tables[kind].append(found[kind])
-                    r = found[kind]
-                    print(f"{subject.name:32} {kind:8} {r['fettle_ms']:9.3f} {r['ort_ms']:9.3f} ms  {r['ratio']:5.2f}   "
-                          f"{r['fettle_mib']:7.1f} {r['ort_mib']:7.1f} MiB", flush=True)
-            except (RuntimeError, KeyError) as error:
-                print(f"{subject.name:32} FAILED: {error}", flush=True)
-            if len(found) == 2 and found["int8"]["fettle_ms"] > found["float32"]["fettle_ms"]:
-                slower.append(subject.name)
-        texts = {kind: table(rows) for kind, rows in tables.items() if rows}
-        for kind, text in texts.items():
-            print(f"\n{kind}: {text.splitlines()[-1]}")
-        if arguments.format == "both":
-            print(f"INT8 slower than float32 in fettle: {', '.join(slower) if slower else 'none'}")
-        if arguments.write:
-            document = open(arguments.write).read()
-            for kind, text in texts.items():
-                document = replace_section(document, kind, text)
-            if arguments.format == "both":
-                document = replace_section(document, "slower", ", ".join(slower) if slower else "none")
-            document = replace_section(document, "machine",
-                                       f"{machine()}; {arguments.threads} threads; ONNX Runtime {onnxruntime.__version__}")
-            with open(arguments.write, "w") as f:
-                f.write(document)
+        return 1 if run(arguments, arguments.keep or scratch) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
