@@ -28,6 +28,7 @@
 #include "interp/shape_values.h"
 #include "interp/slice.h"
 #include "interp/transpose.h"
+#include "interp/transposed_convolution.h"
 #include "interp/unary.h"
 #include "interp/where.h"
 

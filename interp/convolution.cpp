@@ -217,9 +217,4 @@ std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts) {
   return make_convolution(*facts.node, {});
 }
 
-std::unique_ptr<AcceleratedKernel> accelerate_conv_transpose(const NodeFacts& facts) {
-  return make_convolution(*facts.node,
-                          {.transposed = true, .fold = {}, .residual = false, .activations = {}});
-}
-
 }  // namespace fettle::interp

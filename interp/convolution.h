@@ -18,8 +18,7 @@ struct ConvolutionOptions {
 std::unique_ptr<AcceleratedKernel> make_convolution(const ir::Node& node,
                                                     ConvolutionOptions options);
 
-// Rows of the table of accelerated kernels.
+// Row of the table of accelerated kernels.
 std::unique_ptr<AcceleratedKernel> accelerate_conv(const NodeFacts& facts);
-std::unique_ptr<AcceleratedKernel> accelerate_conv_transpose(const NodeFacts& facts);
 
 }  // namespace fettle::interp

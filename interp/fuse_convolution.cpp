@@ -13,6 +13,7 @@
 
 #include "interp/convolution.h"
 #include "interp/fusion.h"
+#include "interp/transposed_convolution.h"
 
 namespace fettle::interp {
 namespace {
@@ -65,19 +66,22 @@ ChannelFold take_fold(const ir::Node& conv, bool transposed, const FusionView& v
   return fold_channels(conv.output(0), channels, w->rank(), view, fusion.members);
 }
 
+// Appends a residual addition to the members. Returns the residual, null when there is none.
+const ir::Value* take_residual(const ir::Node& conv, const FusionView& view, Fusion& fusion) {
+  const ir::Value* own = fusion.members.back()->output(0);
+  const ir::Node* next = view.sole_reader(own);
+  if (next == nullptr || view.taken(*next)) return nullptr;
+  const ir::Value* residual = residual_of(*next, own, conv, view);
+  if (residual != nullptr) fusion.members.push_back(next);
+  return residual;
+}
+
 // Appends a residual addition and an activation. Returns the residual, null when there is none.
 const ir::Value* take_what_follows(const ir::Node& conv, const FusionView& view, Fusion& fusion,
                                    ConvolutionOptions& options) {
-  const ir::Value* residual = nullptr;
+  const ir::Value* residual = take_residual(conv, view, fusion);
+  options.residual = residual != nullptr;
   const ir::Node* next = view.sole_reader(fusion.members.back()->output(0));
-  if (next != nullptr && !view.taken(*next)) {
-    residual = residual_of(*next, fusion.members.back()->output(0), conv, view);
-  }
-  if (residual != nullptr) {
-    options.residual = true;
-    fusion.members.push_back(next);
-    next = view.sole_reader(next->output(0));
-  }
   if (next != nullptr && !view.taken(*next)) {
     options.activations = as_activations(*next, view);
     if (!options.activations.empty()) fusion.members.push_back(next);
@@ -87,17 +91,55 @@ const ir::Value* take_what_follows(const ir::Node& conv, const FusionView& view,
   return residual;
 }
 
+// The activation after a transposed convolution.
+void take_function(const FusionView& view, Fusion& fusion, TransposedConvolutionOptions& options) {
+  const ir::Node* next = view.sole_reader(fusion.members.back()->output(0));
+  if (next == nullptr || view.taken(*next) || !next->is_default_domain()) return;
+  if (next->input(0) != fusion.members.back()->output(0)) return;
+  const auto activation = as_activation(*next, view);
+  if (activation && activation->algorithm == dnnl::algorithm::eltwise_clip) {
+    options.low = activation->alpha;
+    options.high = activation->beta;
+  } else if (activation && activation->algorithm == dnnl::algorithm::eltwise_relu &&
+             activation->alpha == 0.0f) {
+    options.low = 0.0f;
+  } else {
+    NodeFacts facts{next, view.opset(*next), {}};
+    for (const ir::Value* input : next->inputs()) facts.constants.push_back(view.constant(input));
+    const auto function = unary_function(facts);
+    if (!function) return;
+    options.function = *function;
+  }
+  fusion.members.push_back(next);
+}
+
+std::optional<Fusion> fuse_transposed(const ir::Node& conv, const FusionView& view) {
+  Fusion fusion;
+  TransposedConvolutionOptions options;
+  fusion.members.push_back(&conv);
+  options.fold = take_fold(conv, true, view, fusion);
+  const ir::Tensor* w = view.constant(conv.input(1));
+  const ir::Value* residual = nullptr;
+  if (w != nullptr && (w->rank() == 3 || w->rank() == 4)) {
+    residual = take_residual(conv, view, fusion);
+    options.residual = residual != nullptr;
+    take_function(view, fusion, options);
+  }
+  if (fusion.members.size() == 1) return std::nullopt;
+  fusion.inputs = {conv.input(0), conv.input(1), conv.input(2), residual};
+  fusion.kernel = make_transposed_convolution(conv, std::move(options));
+  return fusion;
+}
+
 }  // namespace
 
 std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& view) {
+  if (conv.is("ConvTranspose")) return fuse_transposed(conv, view);
   Fusion fusion;
   ConvolutionOptions options;
-  options.transposed = conv.is("ConvTranspose");
   fusion.members.push_back(&conv);
-  options.fold = take_fold(conv, options.transposed, view, fusion);
-  // Deconvolution primitives compute what follows by scalar code.
-  const ir::Value* residual =
-      options.transposed ? nullptr : take_what_follows(conv, view, fusion, options);
+  options.fold = take_fold(conv, false, view, fusion);
+  const ir::Value* residual = take_what_follows(conv, view, fusion, options);
   if (fusion.members.size() == 1) return std::nullopt;
   fusion.inputs = {conv.input(0), conv.input(1), conv.input(2), residual};
   fusion.kernel = make_convolution(conv, std::move(options));
