@@ -1,6 +1,7 @@
 #include "interp/byte_convolution.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "interp/byte_image.h"
 #include "interp/byte_kernel.h"
@@ -59,7 +60,7 @@ class ByteConvolution : public AcceleratedKernel {
     if (shape_.x != *call.dims(0) && !prepare(*call.dims(0))) return false;
     const ByteImage image = byte_image(call, 0);
     const uint8_t* x = image.bytes;
-    const bool overread = depthwise_ && groups_ % kPanel != 0;
+    const bool overread = depthwise_ && groups_ % kSpan != 0;
     if (shape_.copies || overread || !image.channels_last) {
       auto* copy = static_cast<uint8_t*>(
           scratch(static_cast<size_t>(shape_.samples * shape_.sample_bytes + kSlack)));
@@ -92,21 +93,38 @@ class ByteConvolution : public AcceleratedKernel {
     multiplier_[at] = spec.multiplier[channel];
   }
 
+  // Positions side by side are one row where that wastes less and the parameters stay small.
+  void choose_spans(int64_t quads) {
+    constexpr int64_t kMostBytes = 32768;
+    const std::vector<int64_t> strides = node_->attr_ints("strides");
+    const int64_t joined = groups_ / std::gcd(groups_, kSpan);
+    spans_ = (groups_ + kSpan - 1) / kSpan;
+    joined_ = (strides.empty() || strides.back() == 1) && joined * quads * 4 * kSpan <= kMostBytes;
+    if (joined_) spans_ = joined;
+  }
+
   void pack_depthwise(const IntegerConvolutionSpec& spec, const ir::Tensor& w) {
     const int64_t taps = w.size() / groups_;
-    const int64_t padded = padded_columns(groups_);
-    bias_.assign(static_cast<size_t>(padded), 0);
-    multiplier_.assign(static_cast<size_t>(padded), 0.0f);
-    taps_.assign(static_cast<size_t>(taps * padded), 0);
+    const int64_t quads = (taps + 3) / 4;
+    choose_spans(quads);
+    bias_.assign(static_cast<size_t>(spans_ * kSpan), 0);
+    multiplier_.assign(static_cast<size_t>(spans_ * kSpan), 0.0f);
+    packed_ = ir::Buffer::allocate(static_cast<size_t>(spans_ * quads * 4 * kSpan));
+    auto* packed = reinterpret_cast<int8_t*>(packed_->mutable_data());
+    std::fill_n(packed, spans_ * quads * 4 * kSpan, int8_t{0});
     const auto values = w.data<int8_t>();
-    for (int64_t c = 0; c < groups_; ++c) {
+    for (int64_t i = 0; i < (joined_ ? spans_ * kSpan : groups_); ++i) {
+      const int64_t c = i % groups_;
+      const int64_t place = depthwise_place(i);
+      int8_t* to = packed + i / kSpan * quads * 4 * kSpan + place % kSpan * 4;
       int64_t sum = 0;
       for (int64_t t = 0; t < taps; ++t) {
-        const int32_t v = values[static_cast<size_t>(c * taps + t)];
-        taps_[static_cast<size_t>(t * padded + c)] = v;
+        const int8_t v = values[static_cast<size_t>(c * taps + t)];
+        to[t / 4 * 4 * kSpan + t % 4] = v;
         sum += v;
       }
-      set_column(spec, static_cast<size_t>(c), static_cast<size_t>(c), sum, x_.zero_point);
+      set_column(spec, static_cast<size_t>(place), static_cast<size_t>(c), sum,
+                 x_.zero_point + flip_);
     }
   }
 
@@ -176,6 +194,8 @@ class ByteConvolution : public AcceleratedKernel {
         }
       }
     }
+    // Depthwise kernels take taps by four; the weights of further ones are zero.
+    while (depthwise_ && s.offsets.size() % 4 != 0) s.offsets.push_back(0);
     shape_ = std::move(s);
     return true;
   }
@@ -254,11 +274,13 @@ class ByteConvolution : public AcceleratedKernel {
     for_each_index(s.samples * s.out[0] * s.out[1], s.macs > kShared / 8, [&](int64_t row) {
       DepthwiseRow d;
       windows(x, row * s.out[2], 1, &d.x);
-      d.is_signed = flip_ != 0;
+      d.flip = flip_;
       d.step = s.stride[2];
+      d.joined = joined_;
       d.offsets = s.offsets.data();
-      d.taps = static_cast<int64_t>(s.offsets.size());
-      d.w = taps_.data();
+      d.quads = static_cast<int64_t>(s.offsets.size()) / 4;
+      d.w = reinterpret_cast<const int8_t*>(packed_->data());
+      d.spans = spans_;
       d.channels = groups_;
       d.result = result(0);
       d.out = y + row * s.out[2] * groups_;
@@ -281,7 +303,8 @@ class ByteConvolution : public AcceleratedKernel {
   uint8_t flip_ = 0;
   int64_t group_bytes_ = 0;
   std::shared_ptr<ir::Buffer> packed_;
-  std::vector<int32_t> taps_;  // depthwise: [taps][padded channels]
+  bool joined_ = false;  // depthwise: see DepthwiseRow
+  int64_t spans_ = 0;
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
   Shape shape_;

@@ -50,18 +50,31 @@ constexpr int64_t panel_bytes(int64_t segments, int64_t segment_bytes) {
   return segments * ((segment_bytes + 3) / 4) * 4 * kPanel;
 }
 
-// One row of outputs of a depthwise convolution in channels-last layout, channels
-// [0, channels): out[i][c] = result(sum over t of x[i * step + offsets[t] + c] * w[t][c]). Sixteen
-// bytes from every such place must be readable.
+inline constexpr int64_t kSpan = 64;  // channels that depthwise kernels compute together
+
+// Within every span, depthwise kernels keep the parameters of channel 16 l + 4 r + i at
+// 16 r + 4 l + i.
+constexpr int64_t depthwise_place(int64_t channel) {
+  return channel / kSpan * kSpan + channel % 16 / 4 * 16 + channel % kSpan / 16 * 4 + channel % 4;
+}
+
+// One row of outputs of a depthwise convolution in channels-last layout, channels [0, channels):
+// out[i][c] = result(sum over t of x[i * step + offsets[t] + c] * w[t][c]). Elements of x are
+// uint8, or int8 when `flip` is 0x80 (they count as value + 128: the caller corrects the bias for
+// it). kSpan bytes from every such place must be readable.
 struct DepthwiseRow {
   const uint8_t* x = nullptr;
-  bool is_signed = false;  // elements of x
-  int64_t step = 0;        // bytes from output to output
-  const int64_t* offsets = nullptr;
-  int64_t taps = 0;
-  const int32_t* w = nullptr;  // [taps][channels up to a multiple of kPanel]
+  uint8_t flip = 0;
+  int64_t step = 0;  // bytes from output to output
+  // Outputs lie side by side as their inputs do (step is `channels`) and are computed as one row of
+  // count * channels elements; parameters are repeated until they fill whole spans.
+  bool joined = false;
+  const int64_t* offsets = nullptr;  // a multiple of four
+  int64_t quads = 0;                 // of taps
+  const int8_t* w = nullptr;         // [spans][quads][places][4]
+  int64_t spans = 0;                 // of parameters
   int64_t channels = 0;
-  ByteResult result;  // kBytes
+  ByteResult result;  // kBytes; parameters by place
   uint8_t* out = nullptr;
   int64_t count = 0;  // outputs, each `channels` apart
 };

@@ -25,15 +25,6 @@ inline __attribute__((always_inline)) Int dot(const Int& acc, const Int& a, cons
       reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(w)));
 }
 
-inline __attribute__((always_inline)) Int unsigned_lanes(const uint8_t* from) {
-  return reinterpret_cast<Int>(
-      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
-inline __attribute__((always_inline)) Int signed_lanes(const uint8_t* from) {
-  return reinterpret_cast<Int>(
-      _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-}
-
 inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
   return reinterpret_cast<Bytes>(_mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(v)));
 }
@@ -42,6 +33,49 @@ inline __attribute__((always_inline)) Int round_between(Float v, Float low, Floa
   const __m512 above = _mm512_max_ps(reinterpret_cast<__m512>(v), reinterpret_cast<__m512>(low));
   return reinterpret_cast<Int>(
       _mm512_cvtps_epi32(_mm512_min_ps(above, reinterpret_cast<__m512>(high))));
+}
+
+// Above the range of int32 the conversion would change the sign.
+inline __attribute__((always_inline)) Int round_near(Float v, Float, Float high) {
+  return reinterpret_cast<Int>(_mm512_cvtps_epi32(
+      _mm512_min_ps(reinterpret_cast<__m512>(v), reinterpret_cast<__m512>(high))));
+}
+
+inline __attribute__((always_inline)) void interleave_rows(const uint8_t* const (&rows)[4],
+                                                           Int (&out)[4]) {
+  const __m512i r0 = _mm512_loadu_si512(rows[0]);
+  const __m512i r1 = _mm512_loadu_si512(rows[1]);
+  const __m512i r2 = _mm512_loadu_si512(rows[2]);
+  const __m512i r3 = _mm512_loadu_si512(rows[3]);
+  const __m512i low01 = _mm512_unpacklo_epi8(r0, r1);
+  const __m512i high01 = _mm512_unpackhi_epi8(r0, r1);
+  const __m512i low23 = _mm512_unpacklo_epi8(r2, r3);
+  const __m512i high23 = _mm512_unpackhi_epi8(r2, r3);
+  out[0] = reinterpret_cast<Int>(_mm512_unpacklo_epi16(low01, low23));
+  out[1] = reinterpret_cast<Int>(_mm512_unpackhi_epi16(low01, low23));
+  out[2] = reinterpret_cast<Int>(_mm512_unpacklo_epi16(high01, high23));
+  out[3] = reinterpret_cast<Int>(_mm512_unpackhi_epi16(high01, high23));
+}
+
+// Four vectors of steps as 64 bytes, each lane of 128 bits by itself.
+inline __attribute__((always_inline)) __m512i saturated_bytes(const Int (&v)[4], int32_t zero,
+                                                              bool is_signed) {
+  const __m512i zeros = _mm512_set1_epi16(static_cast<int16_t>(zero));
+  const __m512i low = _mm512_adds_epi16(
+      _mm512_packs_epi32(reinterpret_cast<__m512i>(v[0]), reinterpret_cast<__m512i>(v[1])), zeros);
+  const __m512i high = _mm512_adds_epi16(
+      _mm512_packs_epi32(reinterpret_cast<__m512i>(v[2]), reinterpret_cast<__m512i>(v[3])), zeros);
+  return is_signed ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+}
+
+inline __attribute__((always_inline)) void store_places(const Int (&v)[4], int32_t zero,
+                                                        bool is_signed, uint8_t* to, int64_t n) {
+  const __m512i bytes = saturated_bytes(v, zero, is_signed);
+  if (n == kSpan) {
+    _mm512_storeu_si512(to, bytes);
+  } else {
+    _mm512_mask_storeu_epi8(to, (__mmask64{1} << n) - 1, bytes);
+  }
 }
 
 void map_scalar(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {

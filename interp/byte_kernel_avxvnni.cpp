@@ -39,15 +39,6 @@ inline __attribute__((always_inline)) Int dot(const Int& acc, const Int& a, cons
                 _mm256_dpbusd_avx_epi32(sum.high, left.high, right.high)});
 }
 
-inline __attribute__((always_inline)) Int unsigned_lanes(const uint8_t* from) {
-  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  return whole({_mm256_cvtepu8_epi32(v), _mm256_cvtepu8_epi32(_mm_srli_si128(v, 8))});
-}
-inline __attribute__((always_inline)) Int signed_lanes(const uint8_t* from) {
-  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  return whole({_mm256_cvtepi8_epi32(v), _mm256_cvtepi8_epi32(_mm_srli_si128(v, 8))});
-}
-
 inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
   const Halves h = halves(v);
   const __m256i mask = _mm256_set1_epi32(0xff);
@@ -64,6 +55,12 @@ inline __attribute__((always_inline)) Int round_between(Float v, Float low, Floa
   v = v < high ? v : high;
   return __builtin_convertvector((v + shift) - shift, Int);
 }
+
+inline __attribute__((always_inline)) Int round_near(Float v, Float low, Float high) {
+  return round_between(v, low, high);
+}
+
+#include "interp/byte_lanes_avx2.h"
 
 void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];

@@ -2,8 +2,15 @@
 // namespace of its own and under its instruction set, after it has defined
 //   kWide                     whether a vector is one register
 //   dot(acc, a, w)            acc + sums of four products of bytes of a (uint8) and w (int8) per
-//   lane unsigned_lanes(from), signed_lanes(from)  sixteen bytes as lanes low_bytes(v) the low
-//   eight bits of each lane map_bytes(table, x, n, y) y[i] = table[x[i]]
+//                             lane
+//   low_bytes(v)              the low eight bits of each lane
+//   round_between(v, low, high)  v between the two, rounded half to even
+//   round_near(v, low, high)  the same, but what lies outside may become anything outside on that
+//                             side
+//   interleave_rows(rows, out)  lane 4 l + i of out[r] gets bytes 16 l + 4 r + i of the four rows
+//   store_places(v, zero, is_signed, to, n)  the inverse order: the first n of 64 bytes
+//                             v[r][4 l + i] + zero, saturated, to to[16 l + 4 r + i]
+//   map_bytes(table, x, n, y)  y[i] = table[x[i]]
 #define FETTLE_INLINE inline __attribute__((always_inline))
 
 FETTLE_INLINE Int load_ints(const void* from) {
@@ -145,49 +152,47 @@ void multiply(const ByteBlock& b) {
   }
 }
 
-template <bool kSigned>
-FETTLE_INLINE Int widen(const uint8_t* from) {
-  return kSigned ? signed_lanes(from) : unsigned_lanes(from);
-}
-
-// Outputs [first, first + kCount), channels [c, c + 16).
-template <bool kSigned, int kCount>
-FETTLE_INLINE void depthwise_tile(const DepthwiseRow& d, int64_t first, int64_t c, int64_t stored) {
-  const int64_t padded = (stored + kPanel - 1) / kPanel * kPanel;
-  const uint8_t* x = d.x + first * d.step + c;
-  Int acc[kCount];
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) acc[i] = load_ints(d.result.bias + c);
-  for (int64_t t = 0; t < d.taps; ++t) {
-    const Int w = load_ints(d.w + t * padded + c);
-    const uint8_t* from = x + d.offsets[t];
-#pragma GCC unroll 8
-    for (int i = 0; i < kCount; ++i) acc[i] += widen<kSigned>(from + i * d.step) * w;
-  }
-  const ByteResult result = d.result;
-#pragma GCC unroll 8
-  for (int i = 0; i < kCount; ++i) {
-    store_lanes(requantize(acc[i], result, c), d.out + (first + i) * stored + c, stored - c);
-  }
-}
-
-template <bool kSigned>
-void depthwise_row(const DepthwiseRow& d) {
-  constexpr int kTogether = kWide ? 4 : 2;
-  for (int64_t c = 0; c < d.channels; c += kPanel) {
-    int64_t i = 0;
-    for (; i + kTogether <= d.count; i += kTogether) {
-      depthwise_tile<kSigned, kTogether>(d, i, c, d.channels);
+// Up to kSpan outputs, stored as `n` bytes.
+FETTLE_INLINE void depthwise_span(const DepthwiseRow& d, const ByteResult& result, const uint8_t* x,
+                                  int64_t span, uint8_t* to, int64_t n) {
+  const Int flip = broadcast(static_cast<int32_t>(d.flip * 0x01010101u));
+  const int8_t* w = d.w + span * d.quads * 4 * kSpan;
+  Int acc[4];
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) acc[r] = load_ints(result.bias + span * kSpan + r * kPanel);
+  for (int64_t q = 0; q < d.quads; ++q) {
+    const int64_t* offsets = d.offsets + 4 * q;
+    const uint8_t* const rows[4] = {x + offsets[0], x + offsets[1], x + offsets[2], x + offsets[3]};
+    Int taps[4];
+    interleave_rows(rows, taps);
+#pragma GCC unroll 4
+    for (int r = 0; r < 4; ++r) {
+      acc[r] = dot(acc[r], taps[r] ^ flip, load_ints(w + (q * 4 + r) * 4 * kPanel));
     }
-    for (; i < d.count; ++i) depthwise_tile<kSigned, 1>(d, i, c, d.channels);
   }
+  const Float low = broadcast(static_cast<float>(result.lowest - result.zero_point));
+  const Float high = broadcast(static_cast<float>(result.highest - result.zero_point));
+#pragma GCC unroll 4
+  for (int r = 0; r < 4; ++r) {
+    const Float multiplier = load_floats(result.multiplier + span * kSpan + r * kPanel);
+    acc[r] = round_near(__builtin_convertvector(acc[r], Float) * multiplier, low, high);
+  }
+  store_places(acc, result.zero_point, result.lowest < 0, to, n);
 }
 
 void depthwise(const DepthwiseRow& d) {
-  if (d.is_signed) {
-    depthwise_row<true>(d);
-  } else {
-    depthwise_row<false>(d);
+  const ByteResult result = d.result;  // which no store can change
+  const int64_t length = d.joined ? d.count * d.channels : d.channels;
+  const int64_t count = d.joined ? 1 : d.count;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint8_t* x = d.x + i * d.step;
+    uint8_t* to = d.out + i * d.channels;
+    int64_t span = 0;
+    for (int64_t at = 0; at < length; at += kSpan) {
+      const int64_t n = length - at < kSpan ? length - at : kSpan;
+      depthwise_span(d, result, x + at, span, to + at, n);
+      if (++span == d.spans) span = 0;
+    }
   }
 }
 

@@ -40,6 +40,7 @@ struct Quantized {
   std::string attributes = "pads = [1,1,1,1]";
   ir::Dims w_dims{10, 6, 3, 3};
   std::string after = "";  // or Relu
+  ir::Dims x_dims{2, 6, 9, 11};
 };
 
 std::vector<float> weight_scales(const Quantized& q, int64_t channels) {
@@ -77,8 +78,10 @@ void add_parameters(ir::Graph& g, const Quantized& q, int64_t channels) {
 
 // DQ -> Conv [-> Relu] -> Q.
 ir::Model qdq_convolution(const Quantized& q, const Tensor& w) {
-  ir::Model model = test::parse_text_graph(
-      "g (" + text_of(q.x) + "[2,6,9,11] x) => (" + text_of(q.y) + " y) { y = Identity(x) }", 17);
+  ir::Model model =
+      test::parse_text_graph("g (" + text_of(q.x) + ir::to_string(q.x_dims) + " x) => (" +
+                                 text_of(q.y) + " y) { y = Identity(x) }",
+                             17);
   ir::Graph& g = *model.graph;
   add_parameters(g, q, w.dim(0));
   ir::Value& weights = g.add_constant("w", w);
@@ -186,6 +189,27 @@ std::vector<Quantized> convolutions() {
        .attributes = "group = 3, pads = [2,2,2,2], dilations = [1,2]",
        .w_dims = {21, 2, 3, 3}});
   add({.name = "multiplied_depthwise", .attributes = "group = 6", .w_dims = {12, 1, 2, 2}});
+  for (const int64_t channels : {24, 64, 72, 130}) {
+    const std::string group = "group = " + std::to_string(channels);
+    const std::string name = "depthwise" + std::to_string(channels);
+    const ir::Dims x_dims{2, channels, 7, 9};
+    add({.name = name,
+         .attributes = group + ", pads = [1,1,1,1]",
+         .w_dims = {channels, 1, 3, 3},
+         .x_dims = x_dims});
+    add({.name = name + "_strided",
+         .x = DataType::kInt8,
+         .x_zero = -11,
+         .y = DataType::kInt8,
+         .y_zero = -20,
+         .attributes = group + ", pads = [2,2,2,2], strides = [2,2]",
+         .w_dims = {channels, 1, 5, 5},
+         .x_dims = x_dims});
+    add({.name = name + "_unpadded",
+         .attributes = group + ", dilations = [2,1]",
+         .w_dims = {channels, 1, 2, 3},
+         .x_dims = x_dims});
+  }
   add({.name = "wide_kernel", .attributes = "pads = [0,3,4,2]", .w_dims = {20, 6, 5, 7}});
   add({.name = "same_lower",
        .attributes = "auto_pad = \"SAME_LOWER\", strides = [2,2]",
