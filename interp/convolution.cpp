@@ -6,6 +6,7 @@
 #include "interp/convolution_geometry.h"
 #include "interp/packed_weights.h"
 #include "interp/shape_cache.h"
+#include "ir/error.h"
 
 namespace fettle::interp {
 namespace {
@@ -58,7 +59,8 @@ class Convolution : public AcceleratedKernel {
     if (options_.residual && call.type(3) != kFloat) return false;
     const ir::Dims& x = *call.dims(0);
     const ir::Dims& w = *call.dims(1);
-    return x.size() >= 3 && x.size() <= 5 && w.size() == x.size() && all_positive(x) &&
+    const bool fits = options_.pads_begin.empty() || options_.pads_begin.size() + 2 == x.size();
+    return fits && x.size() >= 3 && x.size() <= 5 && w.size() == x.size() && all_positive(x) &&
            all_positive(w);
   }
 
@@ -83,13 +85,30 @@ class Convolution : public AcceleratedKernel {
     return cache_.get(key, [&] { return compile(x, w, call); });
   }
 
+  ConvolutionGeometry padded_geometry(const ir::Dims& x, const ir::Dims& w) const {
+    const size_t axes = options_.pads_begin.size();
+    if (axes == 0) return convolution_geometry(node_, x, w, options_.transposed);
+    FETTLE_ASSERT(axes + 2 == x.size());
+    ir::Dims padded = x;
+    for (size_t i = 0; i < axes; ++i) {
+      padded[i + 2] += options_.pads_begin[i] + options_.pads_end[i];
+    }
+    ConvolutionGeometry g = convolution_geometry(node_, padded, w, options_.transposed);
+    g.src = x;
+    for (size_t i = 0; i < axes; ++i) {
+      g.pads_begin[i] += options_.pads_begin[i];
+      g.pads_end[i] += options_.pads_end[i];
+    }
+    return g;
+  }
+
   // Not possible when oneDNN has no implementation. Weights already packed keep their layout.
   std::unique_ptr<Compiled> compile(const ir::Dims& x, const ir::Dims& w, Call& call) {
     auto compiled = std::make_unique<Compiled>();
     compiled->x = x;
     compiled->w = w;
     ConvolutionGeometry& g = compiled->geometry;
-    g = convolution_geometry(node_, x, w, options_.transposed);
+    g = padded_geometry(x, w);
     if (!all_positive(g.dst)) return compiled;
     if (call.has(2) || folds()) compiled->bias = plain_desc({g.dst[1]}, kFloat);
     const memory::desc* held = call.is_constant(1) ? weights_.layout() : nullptr;

@@ -9,7 +9,10 @@ namespace fettle::interp {
 
 struct ConvolutionOptions {
   bool transposed = false;
-  ChannelFold fold;       // of the output channels; weights and bias must then be constant
+  // Zeros around operand 0 before the node's own padding, per spatial axis; empty: none.
+  ir::Dims pads_begin = {};
+  ir::Dims pads_end = {};
+  ChannelFold fold = {};  // of the output channels; weights and bias must then be constant
   bool residual = false;  // operand 3 (same shape as the output) is added before the activations
   std::vector<Activation> activations = {};
 };

@@ -1,5 +1,5 @@
-// Conv or ConvTranspose [-> scale and shift of channels] [-> Add(residual)] [-> activation] as one
-// step:
+// [Pad ->] Conv or ConvTranspose [-> scale and shift of channels] [-> Add(residual)] [->
+// activation] as one step:
 //
 //   x -- Conv -- BatchNormalization -- Add -- Relu -- y     =>     (x, w, b, r) -- Conv -- y
 //                                       |
@@ -9,6 +9,7 @@
 // shift), which must then be constant. x * Sigmoid(x) and x * HardSigmoid(x; 1/6, 1/2) count as
 // activations (SiLU, HardSwish). Conditions: each intermediate value has one reader and is neither
 // a graph output nor observed; r exists before the Conv and is not constant.
+#include <algorithm>
 #include <cmath>
 
 #include "interp/convolution.h"
@@ -76,6 +77,44 @@ const ir::Value* take_residual(const ir::Node& conv, const FusionView& view, Fus
   return residual;
 }
 
+// Pads of a Pad node as [begins, ends]; empty when they are not known.
+std::vector<int64_t> pads_of(const ir::Node& pad, const FusionView& view) {
+  if (view.opset(pad) < 11) return pad.attr_ints("pads");
+  const ir::Tensor* pads = view.constant(pad.input(1));
+  const bool whole = pads != nullptr && pads->type() == ir::DataType::kInt64 && !pad.input(3);
+  return whole ? ir::elements_as_ints(*pads) : std::vector<int64_t>();
+}
+
+bool pads_with_zero(const ir::Node& pad, const FusionView& view) {
+  if (pad.attr_string("mode", "constant") != "constant") return false;
+  if (view.opset(pad) < 11) return pad.attr_float("value", 0.0f) == 0.0f;
+  if (pad.input(2) == nullptr) return true;
+  const ir::Tensor* value = view.constant(pad.input(2));
+  return value != nullptr && value->type() == ir::DataType::kFloat && value->size() == 1 &&
+         value->data<float>()[0] == 0.0f;
+}
+
+// Takes the Pad that gives operand 0 of `conv` into the step. Returns what then is operand 0.
+const ir::Value* take_pad(const ir::Node& conv, const FusionView& view, Fusion& fusion,
+                          ConvolutionOptions& options) {
+  const ir::Value* x = conv.input(0);
+  const ir::Node* pad = x == nullptr ? nullptr : x->producer();
+  if (pad == nullptr || &pad->graph() != &conv.graph() || !pad->is("Pad") ||
+      !pad->is_default_domain() || view.taken(*pad) || view.sole_reader(x) != &conv ||
+      !pads_with_zero(*pad, view)) {
+    return x;
+  }
+  const std::vector<int64_t> pads = pads_of(*pad, view);
+  const size_t rank = pads.size() / 2;
+  const bool spatial = pads.size() % 2 == 0 && rank >= 3 && rank <= 5 && pads[0] == 0 &&
+                       pads[1] == 0 && pads[rank] == 0 && pads[rank + 1] == 0;
+  if (!spatial || std::any_of(pads.begin(), pads.end(), [](int64_t p) { return p < 0; })) return x;
+  options.pads_begin.assign(pads.begin() + 2, pads.begin() + static_cast<std::ptrdiff_t>(rank));
+  options.pads_end.assign(pads.begin() + static_cast<std::ptrdiff_t>(rank) + 2, pads.end());
+  fusion.members.insert(fusion.members.begin(), pad);
+  return pad->input(0);
+}
+
 // Appends a residual addition and an activation. Returns the residual, null when there is none.
 const ir::Value* take_what_follows(const ir::Node& conv, const FusionView& view, Fusion& fusion,
                                    ConvolutionOptions& options) {
@@ -137,11 +176,12 @@ std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& v
   if (conv.is("ConvTranspose")) return fuse_transposed(conv, view);
   Fusion fusion;
   ConvolutionOptions options;
+  const ir::Value* x = take_pad(conv, view, fusion, options);
   fusion.members.push_back(&conv);
   options.fold = take_fold(conv, false, view, fusion);
   const ir::Value* residual = take_what_follows(conv, view, fusion, options);
   if (fusion.members.size() == 1) return std::nullopt;
-  fusion.inputs = {conv.input(0), conv.input(1), conv.input(2), residual};
+  fusion.inputs = {x, conv.input(1), conv.input(2), residual};
   fusion.kernel = make_convolution(conv, std::move(options));
   return fusion;
 }
