@@ -1,6 +1,7 @@
 #include "interp/byte_image.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "interp/parallel.h"
@@ -36,6 +37,24 @@ void interleave_row(const uint8_t* from, int64_t plane, int64_t channels, int64_
   }
 }
 
+// channels_last_desc(), kept for the shapes that come again.
+const dnnl::memory::desc& known_channels_last(const ir::Dims& dims, ir::DataType type) {
+  struct Entry {
+    ir::Dims dims;
+    ir::DataType type = ir::DataType::kUndefined;
+    dnnl::memory::desc desc;
+  };
+  constexpr size_t kEntries = 64;
+  thread_local std::array<Entry, kEntries> entries;
+  auto place = static_cast<uint64_t>(type);
+  for (const int64_t extent : dims) place = place * 31 + static_cast<uint64_t>(extent);
+  Entry& entry = entries[(place ^ (place >> 6) ^ (place >> 12)) % kEntries];
+  if (entry.type != type || entry.dims != dims) {
+    entry = {dims, type, channels_last_desc(dims, type)};
+  }
+  return entry.desc;
+}
+
 }  // namespace
 
 Axes spatial_axes(const std::vector<int64_t>& values, size_t skip, int64_t rest) {
@@ -47,7 +66,7 @@ Axes spatial_axes(const std::vector<int64_t>& values, size_t skip, int64_t rest)
 
 ByteImage byte_image(Call& call, size_t i) {
   const Blocked* own = call.blocked(i);
-  if (own != nullptr && own->desc == channels_last_desc(own->dims(), own->type)) {
+  if (own != nullptr && own->desc == known_channels_last(own->dims(), own->type)) {
     return {reinterpret_cast<const uint8_t*>(own->buffer->data()), true};
   }
   const ir::Tensor& plain = *call.tensor(i);
@@ -87,7 +106,7 @@ void set_image(Call& call, size_t i, std::shared_ptr<ir::Buffer> bytes, const ir
   if (same_order(dims)) {
     call.set(i, ir::Tensor(type, dims, std::move(bytes)));
   } else {
-    call.set(i, Blocked{channels_last_desc(dims, type), std::move(bytes), type});
+    call.set(i, Blocked{known_channels_last(dims, type), std::move(bytes), type, dims});
   }
 }
 

@@ -78,6 +78,22 @@ inline __attribute__((always_inline)) void store_places(const Int (&v)[4], int32
   }
 }
 
+template <int kPanels>
+inline __attribute__((always_inline)) void store_columns(const Int (&v)[kPanels], int32_t zero,
+                                                         bool is_signed, uint8_t* to, int64_t n) {
+  const Int four[4] = {v[0], v[1], v[kPanels > 2 ? 2 : 0], v[kPanels > 3 ? 3 : 0]};
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i bytes = _mm512_permutexvar_epi32(order, saturated_bytes(four, zero, is_signed));
+  constexpr int64_t kWhole = kPanels * kPanel;
+  if (n >= kWhole && kPanels == 4) {
+    _mm512_storeu_si512(to, bytes);
+  } else if (n >= kWhole && kPanels == 2) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(bytes));
+  } else {
+    _mm512_mask_storeu_epi8(to, (__mmask64{1} << (n < kWhole ? n : kWhole)) - 1, bytes);
+  }
+}
+
 void map_scalar(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }

@@ -8,6 +8,8 @@
 //   round_near(v, low, high)  the same, but what lies outside may become anything outside on that
 //                             side
 //   interleave_rows(rows, out)  lane 4 l + i of out[r] gets bytes 16 l + 4 r + i of the four rows
+//   store_columns(v, zero, is_signed, to, n)  where kWide: v[p][i] + zero, saturated, to
+//                             to[16 p + i], at most the first n
 //   store_places(v, zero, is_signed, to, n)  the inverse order: the first n of 64 bytes
 //                             v[r][4 l + i] + zero, saturated, to to[16 l + 4 r + i]
 //   map_bytes(table, x, n, y)  y[i] = table[x[i]]
@@ -52,14 +54,9 @@ FETTLE_INLINE Bytes requantize(Int acc, const ByteResult& r, int64_t column) {
   return low_bytes(steps + broadcast(r.zero_point));
 }
 
-// Finishes sixteen columns of one row and stores the first `n`.
-FETTLE_INLINE void finish(Int acc, const ByteBlock& b, const ByteResult& r, int64_t row,
+// Stores the first `n` of sixteen columns of one row.
+FETTLE_INLINE void finish(Int acc, const ByteBlock& b, const ByteResult& r, int64_t at,
                           int64_t column, int64_t n) {
-  acc = acc + load_ints(r.bias + column);
-  if (r.column_zero != nullptr) {
-    acc = acc + broadcast(r.row_term[row]) * load_ints(r.column_zero + column);
-  }
-  const int64_t at = row * b.out_stride + column;
   if (r.kind == ByteResult::Kind::kBytes) {
     store_lanes(requantize(acc, r, column), static_cast<uint8_t*>(b.out) + at, n);
   } else if (r.kind == ByteResult::Kind::kSums) {
@@ -71,8 +68,41 @@ FETTLE_INLINE void finish(Int acc, const ByteBlock& b, const ByteResult& r, int6
   }
 }
 
+// Finishes kPanels panels of one row, from `column` on.
+template <int kPanels>
+FETTLE_INLINE void finish_row(Int (&acc)[kPanels], const ByteBlock& b, const ByteResult& r,
+                              int64_t row, int64_t column) {
+#pragma GCC unroll 8
+  for (int p = 0; p < kPanels; ++p) acc[p] += load_ints(r.bias + column + p * kPanel);
+  if (r.column_zero != nullptr) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPanels; ++p) {
+      acc[p] += broadcast(r.row_term[row]) * load_ints(r.column_zero + column + p * kPanel);
+    }
+  }
+  const int64_t at = row * b.out_stride + column;
+  const int64_t n = b.columns - column;
+  if constexpr (kWide && kPanels > 1) {
+    if (r.kind == ByteResult::Kind::kBytes) {
+      const Float low = broadcast(static_cast<float>(r.lowest - r.zero_point));
+      const Float high = broadcast(static_cast<float>(r.highest - r.zero_point));
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) {
+        const Float multiplier = load_floats(r.multiplier + column + p * kPanel);
+        acc[p] = round_near(__builtin_convertvector(acc[p], Float) * multiplier, low, high);
+      }
+      store_columns(acc, r.zero_point, r.lowest < 0, static_cast<uint8_t*>(b.out) + at, n);
+      return;
+    }
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < kPanels; ++p) {
+    finish(acc[p], b, r, at + p * kPanel, column + p * kPanel, n - p * kPanel);
+  }
+}
+
 // Rows [row, row + kRows) and kPanels panels from `panel` on.
-template <int kRows, int kPanels>
+template <int kRows, int kPanels, bool kFlip>
 void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
   const int64_t stride = panel_bytes(b.segments, b.segment_bytes);
   const int64_t quads = b.segment_bytes / 4;
@@ -91,7 +121,7 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
     for (int p = 0; p < kPanels; ++p) weights[p] = load_ints(w + p * stride);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
-      const Int left = broadcast(a[r]) ^ flip;
+      const Int left = kFlip ? broadcast(a[r]) ^ flip : broadcast(a[r]);
 #pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) acc[r][p] = dot(acc[r][p], left, weights[p]);
     }
@@ -121,34 +151,49 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
     step(a);
   }
   const ByteResult result = b.result;  // which no store can change
+  // In memory from here on: the loop above needs all registers.
+  Int sums[kRows][kPanels];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) {
-      const int64_t column = (panel + p) * kPanel;
-      finish(acc[r][p], b, result, row + r, column, b.columns - column);
-    }
+    for (int p = 0; p < kPanels; ++p) sums[r][p] = acc[r][p];
   }
+#pragma GCC unroll 1
+  for (int r = 0; r < kRows; ++r) finish_row(sums[r], b, result, row + r, panel * kPanel);
 }
 
 // All rows and kPanels panels, kRows rows at a time.
-template <int kRows, int kPanels>
+template <int kRows, int kPanels, bool kFlip>
 FETTLE_INLINE void multiply_rows(const ByteBlock& b, int64_t panel) {
   int64_t row = 0;
-  for (; row + kRows <= b.row_count; row += kRows) multiply_tile<kRows, kPanels>(b, row, panel);
-  for (; row + 2 <= b.row_count; row += 2) multiply_tile<2, kPanels>(b, row, panel);
-  for (; row < b.row_count; ++row) multiply_tile<1, kPanels>(b, row, panel);
+  for (; row + kRows <= b.row_count; row += kRows) {
+    multiply_tile<kRows, kPanels, kFlip>(b, row, panel);
+  }
+  for (; row + 2 <= b.row_count; row += 2) multiply_tile<2, kPanels, kFlip>(b, row, panel);
+  for (; row < b.row_count; ++row) multiply_tile<1, kPanels, kFlip>(b, row, panel);
 }
 
-void multiply(const ByteBlock& b) {
+template <bool kFlip>
+void multiply_block(const ByteBlock& b) {
   const int64_t panels = (b.columns + kPanel - 1) / kPanel;
   int64_t panel = 0;
   if constexpr (kWide) {
-    for (; panel + 4 <= panels; panel += 4) multiply_rows<6, 4>(b, panel);
-    for (; panel + 2 <= panels; panel += 2) multiply_rows<8, 2>(b, panel);
-    for (; panel < panels; ++panel) multiply_rows<8, 1>(b, panel);
+    for (; panels - panel > 5 || panels - panel == 4; panel += 4) {
+      multiply_rows<6, 4, kFlip>(b, panel);
+    }
+    for (; panels - panel > 2; panel += 3) multiply_rows<8, 3, kFlip>(b, panel);
+    for (; panels - panel > 1; panel += 2) multiply_rows<8, 2, kFlip>(b, panel);
+    for (; panel < panels; ++panel) multiply_rows<8, 1, kFlip>(b, panel);
   } else {
-    for (; panel < panels; ++panel) multiply_rows<4, 1>(b, panel);
+    for (; panel < panels; ++panel) multiply_rows<4, 1, kFlip>(b, panel);
+  }
+}
+
+void multiply(const ByteBlock& b) {
+  if (b.flip != 0) {
+    multiply_block<true>(b);
+  } else {
+    multiply_block<false>(b);
   }
 }
 

@@ -67,6 +67,7 @@ class IntegerConvolution : public AcceleratedKernel {
            ir::data_type_name(spec_.x.type), spec_.w.rank(), ir::data_type_name(call.type(0)),
            x == nullptr ? "" : ir::to_string(*x));
     }
+    if (bytes_ != nullptr && *x == known_) return bytes_->run(call);
     const ir::Dims y = convolution_geometry(*spec_.node, *x, spec_.w.dims(), false).dst;
     if (ir::element_count(y) == 0) {
       call.set(0, ir::Tensor(spec_.y.type, y));
@@ -75,7 +76,13 @@ class IntegerConvolution : public AcceleratedKernel {
     if (ir::element_count(*x) == 0) {
       fail(ErrorCode::kBadInput, "empty input {}", ir::to_string(*x));
     }
-    if (bytes_ != nullptr && bytes_->run(call)) return true;
+    if (bytes_ != nullptr) {
+      const ir::Dims dims = *x;
+      if (bytes_->run(call)) {
+        known_ = dims;
+        return true;
+      }
+    }
     if (floats_ == nullptr) floats_ = std::make_unique<FloatConvolution>(spec_);
     return floats_->run(call);
   }
@@ -86,6 +93,7 @@ class IntegerConvolution : public AcceleratedKernel {
 
  private:
   IntegerConvolutionSpec spec_;
+  ir::Dims known_;  // a shape that bytes_ takes
   std::unique_ptr<AcceleratedKernel> bytes_;
   std::unique_ptr<AcceleratedKernel> floats_;
 };
