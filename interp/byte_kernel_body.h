@@ -198,6 +198,7 @@ void multiply(const ByteBlock& b) {
 }
 
 // Up to kSpan outputs, stored as `n` bytes.
+template <bool kFlip>
 FETTLE_INLINE void depthwise_span(const DepthwiseRow& d, const ByteResult& result, const uint8_t* x,
                                   int64_t span, uint8_t* to, int64_t n) {
   const Int flip = broadcast(static_cast<int32_t>(d.flip * 0x01010101u));
@@ -212,7 +213,8 @@ FETTLE_INLINE void depthwise_span(const DepthwiseRow& d, const ByteResult& resul
     interleave_rows(rows, taps);
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
-      acc[r] = dot(acc[r], taps[r] ^ flip, load_ints(w + (q * 4 + r) * 4 * kPanel));
+      const Int left = kFlip ? taps[r] ^ flip : taps[r];
+      acc[r] = dot(acc[r], left, load_ints(w + (q * 4 + r) * 4 * kPanel));
     }
   }
   const Float low = broadcast(static_cast<float>(result.lowest - result.zero_point));
@@ -225,7 +227,8 @@ FETTLE_INLINE void depthwise_span(const DepthwiseRow& d, const ByteResult& resul
   store_places(acc, result.zero_point, result.lowest < 0, to, n);
 }
 
-void depthwise(const DepthwiseRow& d) {
+template <bool kFlip>
+void depthwise_row(const DepthwiseRow& d) {
   const ByteResult result = d.result;  // which no store can change
   const int64_t length = d.joined ? d.count * d.channels : d.channels;
   const int64_t count = d.joined ? 1 : d.count;
@@ -235,9 +238,17 @@ void depthwise(const DepthwiseRow& d) {
     int64_t span = 0;
     for (int64_t at = 0; at < length; at += kSpan) {
       const int64_t n = length - at < kSpan ? length - at : kSpan;
-      depthwise_span(d, result, x + at, span, to + at, n);
+      depthwise_span<kFlip>(d, result, x + at, span, to + at, n);
       if (++span == d.spans) span = 0;
     }
+  }
+}
+
+void depthwise(const DepthwiseRow& d) {
+  if (d.flip != 0) {
+    depthwise_row<true>(d);
+  } else {
+    depthwise_row<false>(d);
   }
 }
 
