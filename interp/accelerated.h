@@ -15,21 +15,37 @@
 
 namespace fettle::interp {
 
-// What a slot of a frame holds: a plain value, or a tensor in a primitive's own layout from which
-// the plain value is made when something asks for it.
+struct Widened;
+// The plain tensor of the narrower type.
+ops::RuntimeValue narrowed(Widened& widened);
+
+// What a slot of a frame holds: a plain value, or a tensor in a primitive's own layout or a wider
+// type, from which the plain value is made when something asks for it.
 struct Slot {
   ops::RuntimeValue value;
-  std::shared_ptr<const Blocked> blocked;
+  std::shared_ptr<const Blocked> blocked = nullptr;
+  std::shared_ptr<Widened> widened = nullptr;  // `blocked` is then null
 
   const ops::RuntimeValue& plain() {
-    if (blocked != nullptr && !value.is_tensor()) value = ops::RuntimeValue(to_plain(*blocked));
+    if (value.is_tensor()) return value;
+    if (blocked != nullptr) value = ops::RuntimeValue(to_plain(*blocked));
+    if (widened != nullptr) value = narrowed(*widened);
     return value;
   }
-  bool empty() const { return blocked == nullptr && value.kind == ops::RuntimeValue::Kind::kNone; }
+  bool empty() const {
+    return blocked == nullptr && widened == nullptr && value.kind == ops::RuntimeValue::Kind::kNone;
+  }
   void clear() {
     if (blocked != nullptr) blocked.reset();
+    if (widened != nullptr) widened.reset();
     if (value.kind != ops::RuntimeValue::Kind::kNone) value = {};
   }
+};
+
+// A float16 or bfloat16 tensor as the float32 numbers that it has.
+struct Widened {
+  Slot numbers;
+  ir::DataType type = ir::DataType::kFloat16;
 };
 
 // The operands of a step and the outputs to fill; the same for all evaluations of the step.
@@ -81,14 +97,23 @@ class Call {
   const ir::Tensor* tensor(size_t i);
   // The operand in a primitive's own layout, or null when it is plain.
   const Blocked* blocked(size_t i) const;
+  // Operand `i` (present) as the caller gave it.
+  const Input& input(size_t i) const { return inputs_[i]; }
+  // The operand in a wider type, or null when it is not held so.
+  const Widened* widened(size_t i) const {
+    return i < inputs_.size() && inputs_[i].slot != nullptr ? inputs_[i].slot->widened.get()
+                                                            : nullptr;
+  }
   // The operand's own storage when it may be overwritten: nothing else refers to it and nothing
   // reads it later. Null otherwise. At most one of the two holds.
   std::shared_ptr<ir::Buffer> reusable(size_t i);
 
   void set(size_t i, ir::Tensor tensor) {
     outputs_[i]->blocked.reset();
+    outputs_[i]->widened.reset();
     outputs_[i]->value = ops::RuntimeValue(std::move(tensor));
   }
+  void set_widened(size_t i, Widened widened);
   void set(size_t i, Blocked blocked);
   // Output `i` is operand `operand`, in whatever layout it has.
   void forward(size_t operand, size_t i);

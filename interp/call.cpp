@@ -23,13 +23,14 @@ void Call::forward(size_t operand, size_t i) {
   if (input.slot != nullptr) {
     *outputs_[i] = *input.slot;
   } else {
-    *outputs_[i] = Slot{*input.constant, nullptr};
+    *outputs_[i] = Slot{*input.constant};
   }
 }
 
 ir::DataType Call::type(size_t i) const {
   if (!has(i)) return ir::DataType::kUndefined;
   if (const Blocked* own = blocked(i)) return own->type;
+  if (const Widened* wide = widened(i)) return wide->type;
   const Input& input = inputs_[i];
   const ops::RuntimeValue& value = input.slot != nullptr ? input.slot->value : *input.constant;
   return value.is_tensor() ? value.tensor.type() : ir::DataType::kUndefined;
@@ -37,6 +38,10 @@ ir::DataType Call::type(size_t i) const {
 
 const ir::Dims* Call::dims(size_t i) {
   if (const Blocked* own = blocked(i)) return &own->dims();
+  if (const Widened* wide = widened(i)) {
+    const Slot& numbers = wide->numbers;
+    return numbers.blocked != nullptr ? &numbers.blocked->dims() : &numbers.value.tensor.dims();
+  }
   const ir::Tensor* plain = tensor(i);
   return plain == nullptr ? nullptr : &plain->dims();
 }
@@ -75,6 +80,7 @@ const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wante
 
 void Call::set(size_t i, Blocked blocked) {
   Slot& output = *outputs_[i];
+  output.widened.reset();
   if (blocked.desc == plain_desc(blocked.dims(), blocked.type)) {
     output.blocked.reset();
     output.value =
@@ -83,6 +89,13 @@ void Call::set(size_t i, Blocked blocked) {
     output.value = {};
     output.blocked = std::make_shared<const Blocked>(std::move(blocked));
   }
+}
+
+void Call::set_widened(size_t i, Widened widened) {
+  Slot& output = *outputs_[i];
+  output.blocked.reset();
+  output.value = {};
+  output.widened = std::make_shared<Widened>(std::move(widened));
 }
 
 }  // namespace fettle::interp

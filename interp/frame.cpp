@@ -113,6 +113,7 @@ std::string layout_name(const Slot& slot) {
 }
 
 void describe_output(const Slot& slot, StepRecord& record) {
+  if (slot.widened != nullptr) return describe_output(slot.widened->numbers, record);
   const bool tensor = slot.value.is_tensor();
   const int64_t bytes = slot.blocked != nullptr
                             ? static_cast<int64_t>(slot.blocked->desc.get_size())
@@ -151,7 +152,9 @@ void report(const Step& step, GraphPlan& plan, const RunSettings& settings) {
   for (const Member& member : step.members) {
     for (const uint32_t slot : member.outputs) {
       if (slot == kNoSlot || plan.watched[slot] == nullptr) continue;
-      settings.on_stored(*plan.watched[slot], plan.slots[slot]);
+      Slot& stored = plan.slots[slot];
+      if (stored.widened != nullptr) stored.plain();
+      settings.on_stored(*plan.watched[slot], stored);
     }
   }
 }

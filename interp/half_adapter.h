@@ -5,7 +5,16 @@
 
 namespace fettle::interp {
 
-// `inner` as it is for other types. Operands that are constant are converted once.
-std::unique_ptr<AcceleratedKernel> with_half_operands(std::unique_ptr<AcceleratedKernel> inner);
+// What a kernel's results in float32 are, when its operands are numbers of a narrower type.
+enum class HalfResults {
+  kRounded,   // any numbers: rounded to the type
+  kSelected,  // numbers of the operands, their negations, or zero: of the type already
+  kMoved,     // likewise, and not worth converting operands for
+};
+
+// `inner` as it is for other types. Operands that are constant are converted once; what one such
+// kernel computes stays in float32 for the next.
+std::unique_ptr<AcceleratedKernel> with_half_operands(std::unique_ptr<AcceleratedKernel> inner,
+                                                      HalfResults results);
 
 }  // namespace fettle::interp
