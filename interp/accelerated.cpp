@@ -16,6 +16,7 @@
 #include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
+#include "interp/local_response.h"
 #include "interp/matrix_product.h"
 #include "interp/normalization.h"
 #include "interp/pad.h"
@@ -93,6 +94,7 @@ constexpr std::array kRows{
     Row{"HardSwish", accelerate_unary},
     Row{"Identity", accelerate_pass_through, kNone},
     Row{"InstanceNormalization", accelerate_group_normalization},
+    Row{"LRN", accelerate_local_response},
     Row{"LSTM", accelerate_recurrent},
     Row{"LayerNormalization", accelerate_layer_normalization},
     Row{"LeakyRelu", accelerate_unary},
