@@ -30,19 +30,20 @@ namespace {
 using Table = std::array<uint8_t, 256>;
 constexpr int64_t kTogether = 65536;  // bytes mapped by one thread
 
-// y = table[x], in the operand's own layout.
+// y = table[x], in the operand's own layout. The result has `least_rank` axes at least: leading
+// ones are added.
 class ByteMap : public AcceleratedKernel {
  public:
-  ByteMap(const Table& table, ir::DataType from, ir::DataType to)
-      : table_(table), from_(from), to_(to) {}
+  ByteMap(const Table& table, ir::DataType from, ir::DataType to, size_t least_rank)
+      : table_(table), from_(from), to_(to), least_rank_(least_rank) {}
 
   bool run(Call& call) override {
     if (call.type(0) != from_) {
       fail(ErrorCode::kBadInput, "expected a quantized tensor of {}, found {}",
            ir::data_type_name(from_), ir::data_type_name(call.type(0)));
     }
-    const Blocked* own = call.blocked(0);
-    const ir::Dims dims = *call.dims(0);
+    ir::Dims dims = *call.dims(0);
+    const Blocked* own = dims.size() < least_rank_ ? nullptr : call.blocked(0);
     const std::byte* x = own != nullptr ? own->buffer->data() : call.tensor(0)->bytes();
     const int64_t count = ir::element_count(dims);
     auto storage = ir::Buffer::allocate(static_cast<size_t>(count));
@@ -55,8 +56,9 @@ class ByteMap : public AcceleratedKernel {
     });
     if (own != nullptr) {
       // Quantized tensors are only ever channels last, which has no padding.
-      call.set(0, Blocked{channels_last_desc(dims, to_), storage, to_});
+      set_image(call, 0, std::move(storage), dims, to_);
     } else {
+      if (dims.size() < least_rank_) dims.insert(dims.begin(), least_rank_ - dims.size(), 1);
       call.set(0, ir::Tensor(to_, dims, storage));
     }
     return true;
@@ -66,6 +68,7 @@ class ByteMap : public AcceleratedKernel {
   Table table_;
   ir::DataType from_;
   ir::DataType to_;
+  size_t least_rank_;
 };
 
 // The results of the operator for all 256 inputs, from its reference kernel; nothing when it fails.
@@ -229,11 +232,12 @@ struct Chain {
   Table table;                    // of `at`, by the byte of x
   QuantizedResult y;              // how `at` was quantized
   std::vector<const ir::Node*> members;
+  size_t least_rank = 0;  // of the results, by constants with many axes
 };
 
 // The bytes of an operand of a pair operator, by the byte of x: x itself, the chain's last value,
 // or a constant of one element. Nothing for all others.
-std::optional<Table> operand_table(const Chain& chain, const QuantizedOperand& operand,
+std::optional<Table> operand_table(Chain& chain, const QuantizedOperand& operand,
                                    const FusionView& view) {
   Table table;
   if (operand.quantized == chain.at) return chain.table;
@@ -243,10 +247,7 @@ std::optional<Table> operand_table(const Chain& chain, const QuantizedOperand& o
   }
   const ir::Tensor* constant = view.constant(operand.quantized);
   if (constant == nullptr || constant->size() != 1) return std::nullopt;
-  // More axes than x has would change the result's rank.
-  const ir::Type& type = chain.x.quantized->type;
-  const size_t axes = type.is_tensor() && type.shape ? type.shape->size() : 0;
-  if (constant->rank() > axes) return std::nullopt;
+  chain.least_rank = std::max(chain.least_rank, constant->rank());
   table.fill(static_cast<uint8_t>(constant->bytes()[0]));
   return table;
 }
@@ -282,9 +283,13 @@ bool append_unary(Chain& chain, const ir::Node& node, const FusionView& view) {
 }
 
 bool append(Chain& chain, const ir::Node& node, const FusionView& view) {
+  const size_t least_rank = chain.least_rank;
   const bool added =
       is_pair(node, view) ? append_pair(chain, node, view) : append_unary(chain, node, view);
-  if (!added) return false;
+  if (!added) {
+    chain.least_rank = least_rank;
+    return false;
+  }
   chain.members.push_back(&node);
   chain.members.insert(chain.members.end(), chain.y.members.begin(), chain.y.members.end());
   chain.at = chain.members.back()->output(0);
@@ -314,7 +319,8 @@ std::optional<Fusion> fuse_chain(const ir::Node& node, const QuantizedOperand& x
   Fusion fusion;
   fusion.members = chain.members;
   fusion.inputs = {x.quantized};
-  fusion.kernel = std::make_unique<ByteMap>(chain.table, x.bytes.type, chain.y.bytes.type);
+  fusion.kernel =
+      std::make_unique<ByteMap>(chain.table, x.bytes.type, chain.y.bytes.type, chain.least_rank);
   fusion.may_decline = false;
   return fusion;
 }

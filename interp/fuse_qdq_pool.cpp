@@ -226,16 +226,40 @@ class ByteMaxPool : public AcceleratedKernel {
   Axes kernel_{}, stride_{}, dilation_{}, pad_{}, in_{}, out_{};
 };
 
-FETTLE_VECTORIZED
-void add_unsigned(const uint8_t* __restrict x, int64_t n, int32_t* __restrict sums) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) sums[i] += x[i];
+using Sums16 = int32_t __attribute__((vector_size(64)));
+
+// sums[c] = the sum of x[p][c] over p < positions; the last block of channels overlaps the one
+// before it.
+template <typename Byte, typename Vector16>
+inline __attribute__((always_inline)) void sum_of(const uint8_t* x, int64_t positions,
+                                                  int64_t channels, int32_t* sums) {
+  if (channels < 16) {
+    std::fill_n(sums, channels, 0);
+    for (int64_t p = 0; p < positions; ++p) {
+      for (int64_t c = 0; c < channels; ++c) sums[c] += static_cast<Byte>(x[p * channels + c]);
+    }
+    return;
+  }
+  for (int64_t at = 0; at < channels; at += 16) {
+    const int64_t c = std::min(at, channels - 16);
+    Sums16 sum = {};
+    for (int64_t p = 0; p < positions; ++p) {
+      Vector16 v;
+      std::memcpy(&v, x + p * channels + c, sizeof v);
+      sum += __builtin_convertvector(v, Sums16);
+    }
+    std::memcpy(sums + c, &sum, sizeof sum);
+  }
 }
 
 FETTLE_VECTORIZED
-void add_signed(const int8_t* __restrict x, int64_t n, int32_t* __restrict sums) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) sums[i] += x[i];
+void sum_unsigned(const uint8_t* x, int64_t positions, int64_t channels, int32_t* sums) {
+  sum_of<uint8_t, Unsigned16>(x, positions, channels, sums);
+}
+
+FETTLE_VECTORIZED
+void sum_signed(const uint8_t* x, int64_t positions, int64_t channels, int32_t* sums) {
+  sum_of<int8_t, Signed16>(x, positions, channels, sums);
 }
 
 class ByteGlobalAverage : public AcceleratedKernel {
@@ -264,14 +288,10 @@ class ByteGlobalAverage : public AcceleratedKernel {
 
  private:
   void average(const uint8_t* x, int64_t positions, int64_t channels, uint8_t* y) {
-    std::fill(sums_.begin(), sums_.end(), 0);
-    for (int64_t p = 0; p < positions; ++p) {
-      const uint8_t* from = x + p * channels;
-      if (x_.bytes.type == ir::DataType::kInt8) {
-        add_signed(reinterpret_cast<const int8_t*>(from), channels, sums_.data());
-      } else {
-        add_unsigned(from, channels, sums_.data());
-      }
+    if (x_.bytes.type == ir::DataType::kInt8) {
+      sum_signed(x, positions, channels, sums_.data());
+    } else {
+      sum_unsigned(x, positions, channels, sums_.data());
     }
     const ops::QuantRange range = ops::quant_range(y_.bytes.type);
     const double scale = static_cast<double>(x_.scale) / static_cast<double>(positions);

@@ -324,6 +324,15 @@ std::vector<Graph> graphs() {
       {"per_channel_constant",
        images + "k = Constant <value = uint8[5,1,1] {1, 90, 200, 255, 0}> () "
                 "kf = DequantizeLinear(k, t, zt) c = Mul(kf, pf) y = QuantizeLinear(c, u, zu) }"},
+      {"constant_with_more_axes",
+       two + "k = Constant <value = uint8[1,1,1,1,1] {190}> () kf = DequantizeLinear(k, t, zt) "
+             "c = Add(kf, af) y = QuantizeLinear(c, u, zu) }"},
+      {"constant_with_more_axes_than_an_image",
+       images + "k = Constant <value = uint8[1,1,1,1,1] {190}> () kf = DequantizeLinear(k, t, zt) "
+                "c = Mul(pf, kf) y = QuantizeLinear(c, u, zu) }"},
+      {"constant_with_as_many_axes",
+       images + "k = Constant <value = uint8[1,1,1,1] {190}> () kf = DequantizeLinear(k, t, zt) "
+                "c = Add(pf, kf) y = QuantizeLinear(c, u, zu) }"},
       {"row_constant",
        images + "k = Constant <value = uint8[6] {1, 90, 200, 255, 0, 17}> () "
                 "kf = DequantizeLinear(k, t, zt) c = Add(pf, kf) y = QuantizeLinear(c, u, zu) }"},
@@ -354,6 +363,10 @@ std::vector<Graph> graphs() {
       {"transpose", one + "c = Transpose <perm = [0,2,3,1]> (af) y = QuantizeLinear(c, s, zs) }"},
       {"max_pool", one + "c = MaxPool <kernel_shape = [2,2]> (af) y = QuantizeLinear(c, s, zs) }"},
       {"average_pool", one + "c = GlobalAveragePool(af) y = QuantizeLinear(c, t, zt) }"},
+      {"average_pool_signed",
+       "g (int8[2,21,5,7] a) => (int8 y) { s = Constant <value = float {0.043}> () z = Constant "
+       "<value = int8 {-9}> () af = DequantizeLinear(a, s, z) c = GlobalAveragePool(af) "
+       "y = QuantizeLinear(c, s, z) }"},
       {"dynamic",
        "g (float[3,40] a, int8[40,11] b) => (float y) { q, s, z = "
        "DynamicQuantizeLinear(a) zb = Constant <value = int8 {0}> () c = "
