@@ -84,6 +84,7 @@ constexpr std::array kRecognisers{
     Row{"ThresholdedRelu", fuse_elementwise},
     Row{"Transpose", fuse_qdq_movement},
     Row{"Unsqueeze", fuse_qdq_movement},
+    Row{"Unsqueeze", fuse_channel_pool},
 };
 
 }  // namespace

@@ -43,6 +43,7 @@ struct Fusion {
 std::optional<Fusion> find_fusion(const ir::Node& anchor, const FusionView& view);
 
 // Recognisers.
+std::optional<Fusion> fuse_channel_pool(const ir::Node& unsqueeze, const FusionView& view);
 std::optional<Fusion> fuse_channel_shuffle(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& view);
 std::optional<Fusion> fuse_product(const ir::Node& node, const FusionView& view);
