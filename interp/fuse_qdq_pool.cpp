@@ -226,11 +226,9 @@ class ByteMaxPool : public AcceleratedKernel {
   Axes kernel_{}, stride_{}, dilation_{}, pad_{}, in_{}, out_{};
 };
 
-using Sums16 = int32_t __attribute__((vector_size(64)));
-
 // sums[c] = the sum of x[p][c] over p < positions; the last block of channels overlaps the one
 // before it.
-template <typename Byte, typename Vector16>
+template <typename Byte>
 inline __attribute__((always_inline)) void sum_of(const uint8_t* x, int64_t positions,
                                                   int64_t channels, int32_t* sums) {
   if (channels < 16) {
@@ -242,11 +240,18 @@ inline __attribute__((always_inline)) void sum_of(const uint8_t* x, int64_t posi
   }
   for (int64_t at = 0; at < channels; at += 16) {
     const int64_t c = std::min(at, channels - 16);
-    Sums16 sum = {};
-    for (int64_t p = 0; p < positions; ++p) {
-      Vector16 v;
-      std::memcpy(&v, x + p * channels + c, sizeof v);
-      sum += __builtin_convertvector(v, Sums16);
+    int32_t sum[16] = {};
+    const auto* from = reinterpret_cast<const Byte*>(x + c);
+    int64_t p = 0;
+    for (; p + 4 <= positions; p += 4, from += 4 * channels) {
+#pragma omp simd
+      for (int64_t j = 0; j < 16; ++j) {
+        sum[j] += from[j] + from[channels + j] + from[2 * channels + j] + from[3 * channels + j];
+      }
+    }
+    for (; p < positions; ++p, from += channels) {
+#pragma omp simd
+      for (int64_t j = 0; j < 16; ++j) sum[j] += from[j];
     }
     std::memcpy(sums + c, &sum, sizeof sum);
   }
@@ -254,12 +259,12 @@ inline __attribute__((always_inline)) void sum_of(const uint8_t* x, int64_t posi
 
 FETTLE_VECTORIZED
 void sum_unsigned(const uint8_t* x, int64_t positions, int64_t channels, int32_t* sums) {
-  sum_of<uint8_t, Unsigned16>(x, positions, channels, sums);
+  sum_of<uint8_t>(x, positions, channels, sums);
 }
 
 FETTLE_VECTORIZED
 void sum_signed(const uint8_t* x, int64_t positions, int64_t channels, int32_t* sums) {
-  sum_of<int8_t, Signed16>(x, positions, channels, sums);
+  sum_of<int8_t>(x, positions, channels, sums);
 }
 
 class ByteGlobalAverage : public AcceleratedKernel {
