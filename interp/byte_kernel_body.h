@@ -37,6 +37,8 @@ template <typename Vector, typename Element>
 FETTLE_INLINE void store_lanes(const Vector& v, Element* to, int64_t n) {
   if (n >= kPanel) {
     __builtin_memcpy(to, &v, sizeof v);
+  } else if (n == 8) {
+    __builtin_memcpy(to, &v, sizeof v / 2);
   } else {
     Element lanes[kPanel];
     __builtin_memcpy(lanes, &v, sizeof v);
