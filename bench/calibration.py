@@ -3,10 +3,11 @@
 
     calibration.py BINARY [MODEL ...] [--samples N] [--threads N] [--rounds N] [--keep FOLDER]
 
-A bare inference is that of the optimized model, which is what is calibrated, in fettle's own executor. Calibration is measured twice: of the values that the INT8 model needs (`fettle
-quantize`) and of every activation, whether a fused step would skip it or not (`fettle calibrate`). The time
-per sample is that of N samples less that of one, so that start-up (reading, optimizing, the first run) is
-apart; small models get more samples, which then last half a second. Medians over the rounds:
+A bare inference is that of the optimized model, which is what is calibrated, in fettle's own executor.
+Calibration is measured twice: of the values that the INT8 model needs (`fettle quantize`) and of every
+activation, whether a fused step would skip it or not (`fettle calibrate`). The time per sample is that of N
+samples less that of one, so that start-up (reading, optimizing, the first run) is apart; small models get
+more samples, which then last half a second. Medians over the rounds:
 
     run      ms of a bare inference
     needed   ms per sample, of the values needed; its ratio to a bare inference, at most 1.25

@@ -30,8 +30,8 @@ import light
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED = os.environ.get("FETTLE_SHARED", os.path.join(os.path.dirname(ROOT), "shared"))
-QUANTIZED = {"mobilenetv2_int8_qdq", "mobilenetv2_torch_int8_qdq", "mnist_dynamic_int8", "kws_dscnn_int8_qdq",
-             "extension_recommender_int8"}
+RECOMMENDER = "extension_recommender_int8"
+QUANTIZED = {"mobilenetv2_int8_qdq", "mobilenetv2_torch_int8_qdq", "mnist_dynamic_int8", "kws_dscnn_int8_qdq", RECOMMENDER}
 # No integer form is made of these: see docs/performance.md.
 FLOAT_ONLY = {"squeezenet11_fp16", "silero_vad", "lstm_50x128", "lstm_20x256", "gru_50x128"}
 
@@ -73,30 +73,38 @@ def random_images(path, folder, samples=4):
 
 
 def recommender_input(folder):
-    """Flags of the 3450 extensions that extension_recommender_int8 knows, which has no data."""
+    """Flags of the 3450 extensions that the recommender knows; the zoo has no data for it."""
     out = os.path.join(folder, "recommender.npz")
     np.savez(out, inputs=np.random.RandomState(0).randint(0, 2, (4, 3450)).astype(np.int32))
     return out
 
 
-def subjects(folder):
-    """Every model there is, with data where it has some."""
-    light = os.path.join(SHARED, "conformance", "light")
-    for file in sorted(os.listdir(light)) if os.path.isdir(light) else []:
-        if file.endswith(".onnx"):
-            yield Subject(file[:-5], os.path.join(light, file))
+def zoo_subjects(folder, wanted):
+    """Those named in `wanted` (empty: all), with the samples that the zoo's script prepares."""
     zoo = os.path.join(SHARED, "zoo")
-    if os.path.isdir(zoo):
-        data = os.environ.get("FETTLE_ZOO_DATA", os.path.join(folder, "zoo_data"))
-        if not os.path.isdir(data):
-            print("preparing the zoo's data", file=sys.stderr)
-            subprocess.run([sys.executable, os.path.join(zoo, "prepare.py"), data], check=True, stdout=subprocess.DEVNULL)
-        for file in sorted(os.listdir(os.path.join(zoo, "models"))):
-            name = file[:-5]
-            samples = os.path.join(data, name, "calib.h5")
-            if name == "extension_recommender_int8":
-                samples = recommender_input(folder)
-            yield Subject(name, os.path.join(zoo, "models", file), samples if os.path.exists(samples) else None)
+    names = [file[:-5] for file in sorted(os.listdir(os.path.join(zoo, "models")))]
+    names = [name for name in names if not wanted or name in wanted]
+    data = os.environ.get("FETTLE_ZOO_DATA", os.path.join(folder, "zoo_data"))
+    missing = [n for n in names if n != RECOMMENDER and not os.path.exists(os.path.join(data, n, "calib.h5"))]
+    if missing:
+        print("preparing the zoo's data", file=sys.stderr)
+        subprocess.run([sys.executable, os.path.join(zoo, "prepare.py"), data, *missing], check=True,
+                       stdout=subprocess.DEVNULL)
+    for name in names:
+        samples = os.path.join(data, name, "calib.h5")
+        if name == RECOMMENDER:
+            samples = recommender_input(folder)
+        yield Subject(name, os.path.join(zoo, "models", name + ".onnx"), samples)
+
+
+def subjects(folder, wanted):
+    """Every model there is of those named in `wanted` (empty: all), with data where it has some."""
+    light_models = os.path.join(SHARED, "conformance", "light")
+    for file in sorted(os.listdir(light_models)) if os.path.isdir(light_models) else []:
+        if file.endswith(".onnx"):
+            yield Subject(file[:-5], os.path.join(light_models, file))
+    if os.path.isdir(os.path.join(SHARED, "zoo")):
+        yield from zoo_subjects(folder, wanted)
     else:
         print(f"SKIPPED: the light and zoo models; {SHARED} does not exist", file=sys.stderr)
     made = os.path.join(folder, "blocks")
@@ -223,9 +231,12 @@ def run(arguments, folder):
     """Measures and reports; returns the names of what failed."""
     os.makedirs(folder, exist_ok=True)
     tables, slower, failed = {"float32": [], "int8": []}, [], []
-    for subject in subjects(folder):
-        if arguments.models and subject.name not in arguments.models:
-            continue
+    wanted = set(arguments.models)
+    chosen = [s for s in subjects(folder, wanted) if not wanted or s.name in wanted]
+    unknown = wanted - {s.name for s in chosen}
+    if unknown:
+        sys.exit(f"no such models: {', '.join(sorted(unknown))}")
+    for subject in chosen:
         try:
             found = compare(subject, arguments, folder)
         except (RuntimeError, KeyError) as error:
