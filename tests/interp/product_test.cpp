@@ -155,6 +155,43 @@ TEST_P(TileKernelVersions, NanStaysNanWhenClamped) {
   EXPECT_EQ(out[1], 0.5f);
 }
 
+// A classifier whose logits are equal must not prefer the classes of a narrower strip.
+TEST_P(TileKernelVersions, EqualColumnsHaveEqualSums) {
+  if (kernels() == nullptr) GTEST_SKIP() << "fewer versions run on this CPU";
+  constexpr int64_t kDepth = 517;
+  const int64_t width = kernels()->width;
+  const auto column = numbers(kDepth, 5);
+  std::vector<float> across(static_cast<size_t>(kDepth * width));
+  std::vector<float> down;
+  for (int64_t i = 0; i < kDepth * width; ++i) {
+    across[static_cast<size_t>(i)] = column[static_cast<size_t>(i / width)];
+  }
+  for (int64_t j = 0; j < width; ++j) down.insert(down.end(), column.begin(), column.end());
+  for (const int64_t rows : {1, 2, 3, 6}) {
+    const auto a = numbers(rows * kDepth, 7);
+    for (const bool transposed : {false, true}) {
+      std::vector<float> first;
+      for (int64_t columns = 1; columns <= width; ++columns) {
+        std::vector<float> out(static_cast<size_t>(rows * columns));
+        Strip s;
+        s.a = a.data();
+        s.a_row = s.depth = kDepth;
+        s.b = transposed ? down.data() : across.data();
+        s.b_row = transposed ? kDepth : width;
+        s.out = out.data();
+        s.out_row = s.columns = columns;
+        s.rows = rows;
+        transposed ? kernels()->multiply_transposed(s) : kernels()->multiply(s);
+        if (columns == 1) first = out;
+        for (int64_t i = 0; i < rows * columns; ++i) {
+          ASSERT_EQ(out[static_cast<size_t>(i)], first[static_cast<size_t>(i / columns)])
+              << rows << " rows, column " << i % columns << " of " << columns;
+        }
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Product, TileKernelVersions, testing::Range(0, interp::kTileVersions));
 
 TEST(PackColumns, TurnsAndPads) {
