@@ -6,14 +6,16 @@
 //                                       r
 //
 // The scale goes into the weights and the shift into the bias (w' = w * scale, b' = b * scale +
-// shift), which must then be constant. x * Sigmoid(x) and x * HardSigmoid(x; 1/6, 1/2) count as
-// activations (SiLU, HardSwish). Conditions: each intermediate value has one reader and is neither
-// a graph output nor observed; r exists before the Conv and is not constant.
+// shift), which must then be constant. x * Sigmoid(x), x * HardSigmoid(x; 1/6, 1/2) and
+// x * Clip(x + 3, 0, 6) / 6 count as activations (SiLU, HardSwish). Conditions: each intermediate
+// value has one reader and is neither a graph output nor observed; r exists before the Conv and is
+// not constant.
 #include <algorithm>
 #include <cmath>
 
 #include "interp/convolution.h"
 #include "interp/fusion.h"
+#include "interp/hard_swish.h"
 #include "interp/transposed_convolution.h"
 
 namespace fettle::interp {
@@ -124,7 +126,14 @@ const ir::Value* take_what_follows(const ir::Node& conv, const FusionView& view,
   if (next != nullptr && !view.taken(*next)) {
     options.activations = as_activations(*next, view);
     if (!options.activations.empty()) fusion.members.push_back(next);
-  } else if (const auto gate = append_gated(fusion.members.back()->output(0), view, fusion)) {
+    return residual;
+  }
+  const ir::Value* value = fusion.members.back()->output(0);
+  const std::vector<const ir::Node*> swish = find_hard_swish(value, view);
+  if (!swish.empty()) {
+    fusion.members.insert(fusion.members.end(), swish.begin(), swish.end());
+    options.activations = {{dnnl::algorithm::eltwise_hardswish, 0.0f, 0.0f}};
+  } else if (const auto gate = append_gated(value, view, fusion)) {
     options.activations = {*gate};
   }
   return residual;

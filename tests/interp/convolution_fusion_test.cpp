@@ -24,7 +24,8 @@ class ConvolutionFusion : public testing::TestWithParam<Case> {
     const std::string head =
         "g (float[2,6,9,10] x, float[8,6,3,3] w, float[6,1,3,3] d, float[6,4,2,2] t, float[8] b, "
         "float[1,8,1,1] s, float[8] s8, float[4] b4, float[6] b6) => (float z) "
-        "<float zero = {0}, float one = {1}, float third = {0.1666666667}> { ";
+        "<float zero = {0}, float one = {1}, float three = {3}, float six = {6}, "
+        "float third = {0.1666666667}> { ";
     return test::parse_text_graph(head + GetParam().body + " }", GetParam().opset);
   }
 };
@@ -85,6 +86,14 @@ std::vector<Case> cases() {
        "Conv+HardSigmoid+Mul"},
       {"gate_of_other_slope",
        "c = Conv(x, w) g = HardSigmoid <alpha = 0.2, beta = 0.5> (c) z = Mul(g, c)"},
+      {"hard_swish_written_out",
+       "c = Conv(x, w) a = Add(three, c) k = Clip(a, zero, six) m = Mul(k, third) z = Mul(c, m)",
+       17, "Conv+Add+Clip+Mul+Mul"},
+      {"hard_swish_divided_last",
+       "c = Conv(x, w) a = Add(c, three) k = Clip(a, zero, six) m = Mul(k, c) z = Div(m, six)", 17,
+       "Conv+Add+Clip+Mul+Div"},
+      {"clip_of_another_sum",
+       "c = Conv(x, w) a = Add(c, one) k = Clip(a, zero, six) m = Mul(k, third) z = Mul(c, m)"},
       {"padded",
        "p = Constant <value = int64[8] {0,0,1,0,0,0,2,3}> () q = Pad(x, p) "
        "z = Conv <pads = [1,0,0,1], strides = [2,1]> (q, w, b)",
