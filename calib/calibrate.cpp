@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <unordered_map>
 
 #include "calib/range_scan.h"
 #include "calib/table.h"
@@ -45,11 +46,14 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   CalibrationTable table;
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
+  std::unordered_map<std::string, TensorRange*> ranges;  // of the table, found faster
   executor.observe(options.names.empty() ? values_to_observe(*model.graph) : options.names,
-                   [&table](const std::string& name, interp::Observed& value) {
+                   [&](const std::string& name, interp::Observed& value) {
                      const ir::Tensor tensor = value.unordered();
                      if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
-                     merge_range(table.tensors[name], scan_range(tensor));
+                     TensorRange*& range = ranges[name];
+                     if (range == nullptr) range = &table.tensors[name];
+                     merge_range(*range, scan_range(tensor));
                    });
   const int64_t total = samples_to_run(data, options.max_samples);
   for (int64_t first = 0; first < total; first += data.batch()) {
