@@ -40,7 +40,7 @@ ZOO = ("mobilenetv2", "resnet20_cifar10", "yolox_nano", "keyword_transformer", "
 def write_samples(path, arrays):
     with h5py.File(path, "w") as f:
         for name, array in arrays.items():
-            f.create_dataset(name, data=array, chunks=(1, *array.shape[1:]))
+            f.create_dataset(name, data=array)  # contiguous, h5py's default
 
 
 def repeated(source, samples):
