@@ -49,6 +49,7 @@ class Binary : public AcceleratedKernel {
           function_.loop(a + begin, 1, b + begin, 1, out + begin, end - begin);
         },
         function_.cost);
+    finish(out, static_cast<int64_t>(desc.get_size() / sizeof(float)));
     call.set(0, Blocked{desc, std::move(storage), kFloat});
     return true;
   }
@@ -80,6 +81,7 @@ class Binary : public AcceleratedKernel {
     auto* to = reinterpret_cast<float*>(storage->mutable_data());
     broadcast_loop(*plan, x == 0 ? from : values, x == 0 ? values : from, to, function_.cost,
                    function_.loop);
+    finish(to, static_cast<int64_t>(own.desc.get_size() / sizeof(float)));
     call.set(0, Blocked{own.desc, std::move(storage), kFloat});
     return true;
   }

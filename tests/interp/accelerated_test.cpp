@@ -250,6 +250,8 @@ std::vector<Case> chains() {
       {"residual_used_later", head + "d = Conv(c, v) e = Add(d, c) z = Mul(e, c) }"},
       {"residual_broadcast", head + "q = Relu(s) d = Conv(c, v) z = Add(d, q) }"},
       {"scaled_channels", head + "z = Mul(c, s) }"},
+      {"mean_of_two", head + "d = Conv(c, v) z = Mean(c, d) }"},
+      {"mean_with_channels", head + "z = Mean(c, s) }"},
       {"two_layouts", head + "d = Conv(c, v) e = Sub(c, d) f = Transpose <perm = [0,2,3,1]> (e) "
                              "z = Neg(f) }"},
       {"batch_norm", head + "u = Abs(t) z = BatchNormalization(c, t, t, t, u) }"},
