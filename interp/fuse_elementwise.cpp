@@ -3,6 +3,11 @@
 //   x -- Sub -- Pow -- ReduceMean -- Add -- Sqrt -- Div -- Mul -- Add -- y     =>     one pass
 //
 // (LayerNormalization, RMSNormalization, Gelu, Swish and the like written out are of this kind.)
+// In QDQ graphs operands may be DequantizeLinear of bytes, of which the step reads the bytes, and
+// the last result may go to QuantizeLinear alone, which is then part of the step:
+//
+//   x, gq -- DQ -- HardSigmoid -- Mul(x) -- Q -- yq     =>     x, gq -- one pass -- yq
+//
 // Conditions: every result but the last is read by members only and is neither a graph output nor
 // observed. Operands are float as far as can be told; the kernel declines others.
 #include <algorithm>
@@ -11,6 +16,8 @@
 #include <string_view>
 
 #include "interp/fusion.h"
+#include "interp/literal_run.h"
+#include "interp/qdq_pattern.h"
 #include "interp/row_program.h"
 
 namespace fettle::interp {
@@ -113,7 +120,7 @@ class Chain {
       const ir::Value* value = node.input(i);
       if (value == nullptr || is_other_type(value, view_)) return false;
       const auto own = result_of(value);
-      if (!own && !nodes_.empty() && may_be_claimed(value)) return false;
+      if (!own && !nodes_.empty() && !bytes_of(value) && may_be_claimed(value)) return false;
       full = full || (own ? full_[*own] : !is_small_constant(value));
       read[i] = own ? kResult + *own : operand(value);
     }
@@ -122,7 +129,7 @@ class Chain {
     nodes_.push_back(&node);
     instructions_.push_back(instruction);
     full_.push_back(full && instruction.reduction == nullptr);
-    return inputs_.size() <= kMostOperands;
+    return values_.size() <= kMostOperands;
   }
 
   // The first node, in the order of the graph, that reads a result and is not a member; null when
@@ -154,21 +161,42 @@ class Chain {
   }
 
   size_t size() const { return nodes_.size(); }
+  bool reads_bytes() const {
+    return std::any_of(bytes_.begin(), bytes_.end(), [](const auto& b) { return !!b; });
+  }
 
-  // The first `members` nodes as a step.
+  // The first `members` nodes as a step, and the Q after them; nothing for a single node that
+  // neither reads nor makes bytes.
   std::optional<Fusion> fusion(size_t members) && {
     nodes_.resize(members);
     instructions_.resize(members);
     // Results are numbered after the operands.
     for (Instruction& i : instructions_) {
       for (size_t* v : {&i.a, &i.b}) {
-        if (*v >= kResult) *v = *v - kResult + inputs_.size();
+        if (*v >= kResult) *v = *v - kResult + values_.size();
       }
     }
+    RowChain chain{bytes_, std::move(instructions_), std::nullopt};
     Fusion fusion;
     fusion.members = nodes_;
-    fusion.inputs = inputs_;
-    fusion.kernel = make_row_program(inputs_.size(), std::move(instructions_));
+    const auto y = quantized_result(nodes_.back()->output(0), view_);
+    if (y && y->members.size() == 1) {
+      chain.result = ByteNumbers{y->scale, y->bytes};
+      fusion.members.push_back(y->members[0]);
+    }
+    if (fusion.members.size() == 1 && !reads_bytes()) return std::nullopt;
+    std::vector<const ir::Node*> literal;
+    for (size_t i = 0; i < values_.size(); ++i) {
+      fusion.inputs.push_back(bytes_[i] ? values_[i]->producer()->input(0) : values_[i]);
+      if (bytes_[i]) literal.push_back(values_[i]->producer());
+    }
+    fusion.kernel = make_row_program(std::move(chain));
+    if (fusion.kernel == nullptr || literal.empty()) return fusion;
+    // The values that the bytes stand for are not needed, so that there is no declining.
+    literal.insert(literal.end(), fusion.members.begin(), fusion.members.end());
+    fusion.kernel =
+        with_literal_run(std::move(fusion.kernel), LiteralRun(literal, fusion.inputs, view_));
+    fusion.may_decline = false;
     return fusion;
   }
 
@@ -185,10 +213,20 @@ class Chain {
     return std::nullopt;
   }
   size_t operand(const ir::Value* value) {
-    const auto found = std::find(inputs_.begin(), inputs_.end(), value);
-    if (found != inputs_.end()) return static_cast<size_t>(found - inputs_.begin());
-    inputs_.push_back(value);
-    return inputs_.size() - 1;
+    const auto found = std::find(values_.begin(), values_.end(), value);
+    if (found != values_.end()) return static_cast<size_t>(found - values_.begin());
+    values_.push_back(value);
+    bytes_.push_back(bytes_of(value));
+    return values_.size() - 1;
+  }
+  // What the bytes behind a value stand for, when it is no constant.
+  std::optional<ByteNumbers> bytes_of(const ir::Value* value) const {
+    const auto quantized = quantized_operand(value, view_);
+    if (!quantized || view_.constant(quantized->quantized) != nullptr ||
+        view_.constant(value) != nullptr) {
+      return std::nullopt;
+    }
+    return ByteNumbers{quantized->scale, quantized->bytes};
   }
   bool is_small_constant(const ir::Value* value) const {
     const ir::Tensor* constant = view_.constant(value);
@@ -204,7 +242,8 @@ class Chain {
   std::vector<const ir::Node*> nodes_;
   std::vector<Instruction> instructions_;
   std::vector<bool> full_;  // per result: may have as many elements as the output
-  std::vector<const ir::Value*> inputs_;
+  std::vector<const ir::Value*> values_;            // operands
+  std::vector<std::optional<ByteNumbers>> bytes_;  // per operand: how it is quantized, if it is
 };
 
 bool all_constant(const ir::Node& node, const FusionView& view) {
@@ -219,7 +258,7 @@ std::optional<Fusion> fuse_elementwise(const ir::Node& anchor, const FusionView&
   if (all_constant(anchor, view)) return std::nullopt;
   Chain chain(view);
   if (!chain.add(anchor)) return std::nullopt;
-  size_t best = 0;
+  size_t best = chain.closed() ? 1 : 0;
   while (const ir::Node* reader = chain.next()) {
     if (!chain.add(*reader)) break;
     if (chain.closed()) best = chain.size();

@@ -59,8 +59,10 @@ constexpr std::array kRecognisers{
     Row{"ReduceMean", fuse_elementwise},
     Row{"ReduceSum", fuse_elementwise},
     Row{"Pad", fuse_qdq_movement},
+    Row{"QuantizeLinear", fuse_qdq_split},
     Row{"Relu", fuse_qdq_unary},
     Row{"Relu", fuse_elementwise},
+    Row{"Reshape", fuse_qdq_channel_shuffle},
     Row{"Reshape", fuse_qdq_movement},
     Row{"Reshape", fuse_channel_shuffle},
     Row{"Round", fuse_elementwise},
@@ -83,6 +85,7 @@ constexpr std::array kRecognisers{
     Row{"Tanh", fuse_elementwise},
     Row{"ThresholdedRelu", fuse_elementwise},
     Row{"Transpose", fuse_qdq_movement},
+    Row{"Unsqueeze", fuse_qdq_channel_pool},
     Row{"Unsqueeze", fuse_qdq_movement},
     Row{"Unsqueeze", fuse_channel_pool},
 };

@@ -49,12 +49,15 @@ std::optional<Fusion> fuse_convolution(const ir::Node& conv, const FusionView& v
 std::optional<Fusion> fuse_product(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_elementwise(const ir::Node& anchor, const FusionView& view);
 std::optional<Fusion> fuse_qdq_binary(const ir::Node& node, const FusionView& view);
+std::optional<Fusion> fuse_qdq_channel_pool(const ir::Node& unsqueeze, const FusionView& view);
+std::optional<Fusion> fuse_qdq_channel_shuffle(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_concat(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_convolution(const ir::Node& conv, const FusionView& view);
 std::optional<Fusion> fuse_qdq_global_average(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_max_pool(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_movement(const ir::Node& node, const FusionView& view);
 std::optional<Fusion> fuse_qdq_product(const ir::Node& node, const FusionView& view);
+std::optional<Fusion> fuse_qdq_split(const ir::Node& quantize, const FusionView& view);
 std::optional<Fusion> fuse_qdq_unary(const ir::Node& node, const FusionView& view);
 
 }  // namespace fettle::interp

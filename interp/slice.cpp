@@ -161,8 +161,9 @@ class Slice : public MovementKernel {
 
 class Split : public MovementKernel {
  public:
-  Split(const ir::Node& node, int64_t opset)
-      : node_(node), opset_(opset), axis_(node.attr_int("axis", 0)) {}
+  // `only`: makes just this output of the node, as output 0.
+  Split(const ir::Node& node, int64_t opset, std::optional<size_t> only = std::nullopt)
+      : node_(node), opset_(opset), axis_(node.attr_int("axis", 0)), only_(only) {}
 
  protected:
   bool prepare(Call& call) override {
@@ -191,7 +192,7 @@ class Split : public MovementKernel {
     if (by_channel_ && call.blocked(0) != nullptr && split_channels(call)) return true;
     const ir::Tensor& in = *call.tensor(0);
     for (size_t i = 0; i < parts_.size(); ++i) {
-      if (node_.output(i) != nullptr) call.set(i, parts_[i].part.of(in));
+      if (makes(i)) call.set(only_ ? 0 : i, parts_[i].part.of(in));
     }
     return true;
   }
@@ -203,15 +204,18 @@ class Split : public MovementKernel {
     int64_t count;
   };
 
+  bool makes(size_t i) const { return only_ ? i == *only_ : node_.output(i) != nullptr; }
+
   bool split_channels(Call& call) const {
     const Blocked& own = *call.blocked(0);
-    std::vector<std::optional<Blocked>> results;
-    for (const Output& output : parts_) {
-      results.push_back(channel_range(own, output.begin, output.count));
-      if (!results.back()) return false;
+    std::vector<std::optional<Blocked>> results(parts_.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      if (!makes(i)) continue;
+      results[i] = channel_range(own, parts_[i].begin, parts_[i].count);
+      if (!results[i]) return false;
     }
     for (size_t i = 0; i < results.size(); ++i) {
-      if (node_.output(i) != nullptr) call.set(i, std::move(*results[i]));
+      if (results[i]) call.set(only_ ? 0 : i, std::move(*results[i]));
     }
     return true;
   }
@@ -235,6 +239,7 @@ class Split : public MovementKernel {
   const ir::Node& node_;
   int64_t opset_;
   int64_t axis_;
+  std::optional<size_t> only_;
   bool by_channel_ = false;
   std::vector<Output> parts_;
 };
@@ -243,6 +248,11 @@ class Split : public MovementKernel {
 
 std::unique_ptr<AcceleratedKernel> accelerate_slice(const NodeFacts& facts) {
   return std::make_unique<Slice>(*facts.node, facts.opset);
+}
+
+std::unique_ptr<AcceleratedKernel> make_split_part(const ir::Node& split, int64_t opset,
+                                                   size_t output) {
+  return std::make_unique<Split>(split, opset, output);
 }
 
 std::unique_ptr<AcceleratedKernel> accelerate_split(const NodeFacts& facts) {

@@ -355,6 +355,11 @@ std::vector<Case> layouts() {
             "t = Constant <value = int64[4] {2,-1,6,6}> () "
             "a = Reshape(c, s) b = Transpose <perm = [0,2,1,3,4]> (a) "
             "e = Reshape(b, t) z = Conv <group = 36> (e, d)"),
+      after("shuffled_without_copies_of_extents", 32,
+            "s = Constant <value = int64[5] {2,2,16,6,6}> () "
+            "t = Constant <value = int64[4] {2,32,6,6}> () "
+            "a = Reshape <allowzero = 1> (c, s) b = Transpose <perm = [0,2,1,3,4]> (a) "
+            "z = Reshape <allowzero = 1> (b, t)"),
       after("flattened_axes", 32, "z = Flatten(c)"),
       after("shape", 35, "s = Shape(c) a = Cast <to = 1> (s) z = Neg(a)"),
   };
