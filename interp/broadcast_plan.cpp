@@ -70,6 +70,10 @@ std::optional<BroadcastPlan> plan_broadcast(const ir::Dims& a, const ir::Dims& b
   const int64_t count = plan.rows * plan.run;
   plan.a_whole = a_stride == count;
   plan.b_whole = b_stride == count;
+  const auto fixed = [](const std::vector<int64_t>& steps) {
+    return std::all_of(steps.begin(), steps.end(), [](int64_t step) { return step == 0; });
+  };
+  plan.same_runs = (plan.a_whole || fixed(plan.a_outer)) && (plan.b_whole || fixed(plan.b_outer));
   return plan;
 }
 

@@ -23,6 +23,7 @@ struct BroadcastPlan {
   int64_t b_step = 1;
   bool a_whole = true;  // the operand has as many elements as the output
   bool b_whole = true;
+  bool same_runs = false;  // operands that are not whole are the same in every run
 
   // Offsets of the operands at the start of run `row`.
   std::pair<int64_t, int64_t> offsets(int64_t row) const;
@@ -90,9 +91,12 @@ void short_runs(const BroadcastPlan& plan, const T* a, const T* b, Out* y, int64
   SpreadRuns<T> b_runs;
   const int64_t together = SpreadRuns<T>::kElements / plan.run;
   std::array<std::pair<int64_t, int64_t>, SpreadRuns<T>::kElements> at;
+  if (plan.same_runs) at.fill({0, 0});
   for (int64_t row = first; row < last; row += together) {
     const int64_t count = std::min(together, last - row);
-    for (int64_t i = 0; i < count; ++i) at[static_cast<size_t>(i)] = plan.offsets(row + i);
+    for (int64_t i = 0; i < count && !plan.same_runs; ++i) {
+      at[static_cast<size_t>(i)] = plan.offsets(row + i);
+    }
     const auto a_at = [&](int64_t i) { return at[static_cast<size_t>(i)].first; };
     const auto b_at = [&](int64_t i) { return at[static_cast<size_t>(i)].second; };
     const T* left =

@@ -1,16 +1,19 @@
 #include "interp/byte_pair.h"
 
+#include "interp/byte_kernel.h"
 #include "interp/simd.h"
 
 namespace fettle::interp {
 namespace {
 
-// What turns a byte of this type into one of the uint8 domain.
-uint8_t sign_flip(const ByteTarget& bytes) {
-  return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
-}
-int32_t unsigned_zero(const ByteTarget& bytes) {
-  return bytes.zero_point + sign_flip(bytes);
+// True when the variant for AVX-512 serves this CPU.
+bool wide() {
+#if defined(__x86_64__)
+  static const bool has = &byte_kernels() == &kByteKernelsAvx512Vnni;
+  return has;
+#else
+  return false;
+#endif
 }
 
 template <int64_t kAStep, int64_t kBStep>
@@ -61,6 +64,24 @@ inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restric
 #define FETTLE_FUSED
 #endif
 
+FETTLE_FUSED
+void add_portably(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                  const PairParameters& p, uint8_t* to, int64_t n) {
+  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
+  add_run<0, 0>(a, b, p, to, n);
+}
+
+FETTLE_VECTORIZED
+void multiply_portably(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                       const PairParameters& p, uint8_t* to, int64_t n) {
+  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
+  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
+  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
+  multiply_run<0, 0>(a, b, p, to, n);
+}
+
 }  // namespace
 
 PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
@@ -77,22 +98,20 @@ PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOpe
   return {a.bytes, b.bytes, y.bytes, a.scale * b.scale / y.scale, 0.0f, 0.0f};
 }
 
-FETTLE_FUSED
 void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
-  add_run<0, 0>(a, b, p, to, n);
+#if defined(__x86_64__)
+  if (wide()) return add_bytes_avx512(a, a_step, b, b_step, p, to, n);
+#endif
+  add_portably(a, a_step, b, b_step, p, to, n);
 }
 
-FETTLE_VECTORIZED
 void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                     const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
-  multiply_run<0, 0>(a, b, p, to, n);
+#if defined(__x86_64__)
+  if (wide()) return multiply_bytes_avx512(a, a_step, b, b_step, p, to, n);
+#endif
+  multiply_portably(a, a_step, b, b_step, p, to, n);
 }
 
 }  // namespace fettle::interp

@@ -19,6 +19,14 @@ struct PairParameters {
   float fixed = 0.0f;    // unused by Mul
 };
 
+// What turns a byte of this type into one of the uint8 domain, and the zero point there.
+inline uint8_t sign_flip(const ByteTarget& bytes) {
+  return bytes.type == ir::DataType::kInt8 ? 0x80 : 0;
+}
+inline int32_t unsigned_zero(const ByteTarget& bytes) {
+  return bytes.zero_point + sign_flip(bytes);
+}
+
 PairParameters add_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
                               const QuantizedResult& y);
 PairParameters multiply_parameters(const QuantizedOperand& a, const QuantizedOperand& b,
@@ -29,5 +37,13 @@ void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_ste
                const PairParameters& p, uint8_t* to, int64_t n);
 void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                     const PairParameters& p, uint8_t* to, int64_t n);
+
+#if defined(__x86_64__)
+// Variants of the two.
+void add_bytes_avx512(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                      const PairParameters& p, uint8_t* to, int64_t n);
+void multiply_bytes_avx512(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
+                           const PairParameters& p, uint8_t* to, int64_t n);
+#endif
 
 }  // namespace fettle::interp

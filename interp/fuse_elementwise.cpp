@@ -91,7 +91,7 @@ std::optional<std::pair<Instruction, size_t>> instruction_of(const ir::Node& nod
   instruction.binary = binary_function(node.op_type);
   if (instruction.binary != nullptr) {
     const int64_t since = instruction.binary->variadic ? 8 : 7;
-    if (node.inputs().size() != 2 || view.opset(node) < since || node.is("PRelu")) {
+    if (node.inputs().size() != 2 || view.opset(node) < since) {
       return std::nullopt;
     }
     return std::pair(instruction, size_t{2});
@@ -113,6 +113,8 @@ class Chain {
     if (view_.taken(node) || holds(node) || nodes_.size() == kMostMembers) return false;
     const auto found = instruction_of(node, view_);
     if (!found) return false;
+    // Slopes are numbers per channel, which chains of floats do not take in channel layouts.
+    if (node.is("PRelu") && (!nodes_.empty() || !bytes_of(node.input(0)))) return false;
     auto [instruction, operands] = *found;
     std::array<size_t, 2> read{};
     bool full = false;

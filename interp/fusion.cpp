@@ -55,6 +55,7 @@ constexpr std::array kRecognisers{
     Row{"Mul", fuse_elementwise},
     Row{"Neg", fuse_elementwise},
     Row{"Pow", fuse_elementwise},
+    Row{"PRelu", fuse_elementwise},
     Row{"Reciprocal", fuse_elementwise},
     Row{"ReduceMean", fuse_elementwise},
     Row{"ReduceSum", fuse_elementwise},

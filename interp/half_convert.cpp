@@ -125,10 +125,12 @@ const Float16Loops& float16_loops() {
 
 FETTLE_VECTORIZED
 void widen_brain(const uint16_t* x, float* y, int64_t n) {
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = std::bit_cast<float>(static_cast<uint32_t>(x[i]) << 16);
 }
 FETTLE_VECTORIZED
 void narrow_brain(const float* x, uint16_t* y, int64_t n) {
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<uint16_t>(rounded_bits(x[i]) >> 16);
 }
 FETTLE_VECTORIZED

@@ -22,6 +22,7 @@ void expand_runs(const std::byte* from, std::byte* to, const std::vector<int32_t
 FETTLE_VECTORIZED void double_floats(const std::byte* from, std::byte* to, int64_t count) {
   const auto* x = reinterpret_cast<const uint32_t*>(from);
   auto* y = reinterpret_cast<uint32_t*>(to);
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     y[2 * i] = x[i];
     y[2 * i + 1] = x[i];
@@ -30,16 +31,20 @@ FETTLE_VECTORIZED void double_floats(const std::byte* from, std::byte* to, int64
 
 FETTLE_VECTORIZED void weigh_two(const float* a, const float* b, float wa, float wb, float* y,
                                  int64_t count) {
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) y[i] = wa * a[i] + wb * b[i];
 }
 FETTLE_VECTORIZED void weigh(const float* x, float weight, float* y, int64_t count) {
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) y[i] = weight * x[i];
 }
 FETTLE_VECTORIZED void add_weighted(const float* x, float weight, float* y, int64_t count) {
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) y[i] += weight * x[i];
 }
 FETTLE_VECTORIZED void gather_two(const float* x, const int32_t* index, const float* weight,
                                   float* y, int64_t count) {
+#pragma omp simd
   for (int64_t i = 0; i < count; ++i) {
     y[i] = weight[2 * i] * x[index[2 * i]] + weight[2 * i + 1] * x[index[2 * i + 1]];
   }

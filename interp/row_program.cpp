@@ -218,6 +218,7 @@ class RowProgram : public AcceleratedKernel {
       } else if (i.binary != nullptr && !broadcast(dims[i.a], dims[i.b], result)) {
         return false;
       }
+      if (i.binary != nullptr && i.binary->op == "PRelu" && result != dims[i.a]) return false;
       dims.push_back(std::move(result));
     }
     output_ = dims.back();

@@ -1,6 +1,8 @@
 #include "interp/transpose.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "interp/box_copy.h"
 #include "interp/movement_kernel.h"
@@ -55,12 +57,67 @@ class Permute : public MovementKernel {
   ir::Dims dims_;
 };
 
+// The axes of an image [N, C, spatial...] with the channels last.
+std::vector<size_t> channels_to_back(size_t rank) {
+  std::vector<size_t> order{0};
+  for (size_t k = 2; k < rank; ++k) order.push_back(k);
+  order.push_back(1);
+  return order;
+}
+
+// The inverse.
+std::vector<size_t> channels_to_front(size_t rank) {
+  std::vector<size_t> order{0, rank - 1};
+  for (size_t k = 1; k + 1 < rank; ++k) order.push_back(k);
+  return order;
+}
+
+// True when an operator that takes images in layouts of their own reads the value.
+bool read_as_image(const ir::Value& value) {
+  constexpr std::array<std::string_view, 9> kImageOperators{
+      "AveragePool", "BatchNormalization", "Conv",   "ConvTranspose",  "GlobalAveragePool",
+      "MaxPool",     "Pad",                "Resize", "QuantizeLinear",
+  };
+  return std::any_of(value.uses().begin(), value.uses().end(), [&](const ir::Use& use) {
+    return use.node != nullptr && std::find(kImageOperators.begin(), kImageOperators.end(),
+                                            use.node->op_type) != kImageOperators.end();
+  });
+}
+
+// Nothing is copied where channels go to the back of an image that has them there already, or come
+// from there for an operator that takes them there.
 class Transpose : public Permute {
  public:
   explicit Transpose(const ir::Node& node)
-      : reverses_(!node.has_attribute("perm")), perm_(node.attr_ints("perm")) {}
+      : reverses_(!node.has_attribute("perm")),
+        perm_(node.attr_ints("perm")),
+        makes_image_(node.output(0) != nullptr && read_as_image(*node.output(0))) {}
 
  protected:
+  bool execute(Call& call) override {
+    if (to_back_ && call.blocked(0) != nullptr) {
+      Blocked last;
+      const ir::Dims image = *call.dims(0);
+      in_layout(call, 0, channels_last_desc(image, call.type(0)), last);
+      if (last.buffer == nullptr) last = *call.blocked(0);
+      ir::Dims dims = image;
+      std::rotate(dims.begin() + 1, dims.begin() + 2, dims.end());
+      call.set(0, ir::Tensor(last.type, std::move(dims), std::move(last.buffer)));
+      return true;
+    }
+    if (to_front_ && call.blocked(0) == nullptr) {
+      const ir::Tensor& in = *call.tensor(0);
+      const auto& buffer = in.buffer();
+      if (buffer != nullptr && in.bytes() == buffer->data()) {
+        ir::Dims image = in.dims();
+        std::rotate(image.begin() + 1, image.end() - 1, image.end());
+        call.set(0, Blocked{channels_last_desc(image, in.type()), buffer, in.type()});
+        return true;
+      }
+    }
+    return Permute::execute(call);
+  }
+
   std::optional<Permutation> permutation(const ir::Dims& in) const override {
     Permutation p{in, {}, {}};
     if (reverses_) {
@@ -74,9 +131,24 @@ class Transpose : public Permute {
     return p;
   }
 
+  bool prepare(Call& call) override {
+    const ir::DataType type = call.type(0);
+    const ir::Dims& in = *call.dims(0);
+    const bool image = in.size() >= 3 && in.size() <= 5 && ir::element_count(in) > 0 &&
+                       (type == ir::DataType::kFloat || type == ir::DataType::kInt8 ||
+                        type == ir::DataType::kUint8);
+    const auto p = image ? permutation(in) : std::nullopt;
+    to_back_ = p && p->order == channels_to_back(in.size());
+    to_front_ = p && makes_image_ && p->order == channels_to_front(in.size());
+    return Permute::prepare(call);
+  }
+
  private:
   bool reverses_;
   std::vector<int64_t> perm_;
+  bool makes_image_;
+  bool to_back_ = false;
+  bool to_front_ = false;
 };
 
 // [N, C b b, H, W] as [N, b, b, C, H, W] (DCR) or [N, C, b, b, H, W] (CRD) to [N, C, H, b, W, b].

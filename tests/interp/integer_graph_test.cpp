@@ -209,6 +209,11 @@ std::vector<Graph> graphs() {
        "g (uint8[2,300] a, uint8[300] b) => (float y) { " + scales +
            "af = DequantizeLinear(a, s, zs) bf = DequantizeLinear(b, t, zt) c = Exp(bf) "
            "y = Mul(af, c) }"},
+      {"float_slopes", images + "k = Constant <value = float[5,1,1] {0.1, 0.9, -0.2, 2.0, 0.0}> () "
+                                "c = PRelu(pf, k) y = QuantizeLinear(c, u, zu) }"},
+      {"float_slope_of_rows",
+       "g (uint8[2,3,70] a, float[3,1] b) => (float y) { " + scales +
+           "af = DequantizeLinear(a, s, zs) c = PRelu(af, b) y = Neg(c) }"},
       // Shapes that make no rows: computed node by node.
       {"float_crossed",
        "g (uint8[2,1,5,1] a, float[1,3,1,7] b) => (uint8 y) { " + scales +
