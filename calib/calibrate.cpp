@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "calib/derived_ranges.h"
 #include "calib/range_scan.h"
 #include "calib/table.h"
 #include "ir/error.h"
@@ -47,7 +48,10 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
   std::unordered_map<std::string, TensorRange*> ranges;  // of the table, found faster
-  executor.observe(options.names.empty() ? values_to_observe(*model.graph) : options.names,
+  std::vector<std::string> names =
+      options.names.empty() ? values_to_observe(*model.graph) : options.names;
+  const std::vector<DerivedRange> derived = take_derived(model, names);
+  executor.observe(names,
                    [&](const std::string& name, interp::Observed& value) {
                      const ir::Tensor tensor = value.unordered();
                      if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
@@ -61,6 +65,10 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
     table.samples = first + data.batch();
     if (options.on_outputs) options.on_outputs(first, outputs);
     if (options.progress) options.progress(table.samples, total);
+  }
+  for (const DerivedRange& each : derived) {
+    const auto source = table.tensors.find(each.source);
+    if (source != table.tensors.end()) table.tensors[each.name] = range_of(each, source->second);
   }
   return table;
 }

@@ -39,7 +39,7 @@ FETTLE_VECTORIZED
 Extremes extremes_of(const float* x, size_t count) {
   int32_t low = std::numeric_limits<int32_t>::max();
   int32_t high = std::numeric_limits<int32_t>::min();
-#pragma omp simd reduction(min : low) reduction(max : high)
+#pragma omp simd simdlen(16) reduction(min : low) reduction(max : high)
   for (size_t i = 0; i < count; ++i) {
     const int32_t value = ordered(std::bit_cast<int32_t>(x[i]));
     low = value < low ? value : low;

@@ -1,5 +1,7 @@
 #include "quant/calibration_values.h"
 
+#include <algorithm>
+
 #include "quant/placement.h"
 
 namespace fettle::quant {
@@ -10,12 +12,15 @@ bool is_clamp(const ir::Node* node) {
   return row != nullptr && row->role == Role::kClamp;
 }
 
-bool only_clamps_read(const ir::Value& value) {
-  if (value.uses().empty() || value.is_graph_output()) return false;
-  for (const ir::Use& use : value.uses()) {
-    if (!is_clamp(use.node)) return false;
-  }
-  return true;
+// Whether a mover is placed before or after its QuantizeLinear depends on the ranges on both sides.
+bool touches_mover(const ir::Value& value) {
+  const auto moves = [](const ir::Node* node) {
+    const Placement* row = node != nullptr ? find_placement(*node) : nullptr;
+    return row != nullptr && row->role == Role::kMover;
+  };
+  return moves(value.producer()) ||
+         std::any_of(value.uses().begin(), value.uses().end(),
+                     [&](const ir::Use& use) { return moves(use.node); });
 }
 
 bool is_float(const ir::Value& value) {
@@ -40,10 +45,28 @@ std::vector<std::string> calibration_values(const ir::Model& model, const PlanOp
   std::vector<std::string> names;
   for (const ir::Value* v : model.graph->values()) {
     if (v->is_constant() || (v->type.known() && !is_float(*v))) continue;
-    if (only_clamps_read(*v) && !plan.activations.contains(v->name())) continue;
-    names.push_back(v->name());
+    const bool planned = plan.activations.contains(v->name()) || !v->type.known();
+    if (planned || touches_mover(*v)) names.push_back(v->name());
   }
   return names;
+}
+
+Plan plan_from_needed(const ir::Model& model, const calib::CalibrationTable& table,
+                      const PlanOptions& options) {
+  calib::CalibrationTable filled = stand_in_table(model);
+  for (const std::string& name : calibration_values(model, options)) filled.tensors.erase(name);
+  std::vector<std::string> unobserved;
+  for (const auto& [name, range] : filled.tensors) {
+    if (!table.tensors.contains(name)) unobserved.push_back(name);
+  }
+  for (const auto& [name, range] : table.tensors) filled.tensors[name] = range;
+  filled.samples = table.samples;
+  filled.model_digest = table.model_digest;
+  Plan plan = make_plan(model, &filled, options);
+  const bool guessed =
+      std::any_of(unobserved.begin(), unobserved.end(),
+                  [&](const std::string& name) { return plan.activations.contains(name); });
+  return guessed ? make_plan(model, &table, options) : plan;
 }
 
 }  // namespace fettle::quant

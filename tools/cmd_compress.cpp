@@ -221,7 +221,9 @@ class Compression {
       finish_step("calibrated", model_);
       report_.calibration_samples = table->samples;
     }
-    report_.plan = quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
+    report_.plan = table && plan_options_.mode == quant::Mode::kStatic
+                       ? quant::plan_from_needed(model_, *table, plan_options_)
+                       : quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
     for (const std::string& note : idle_options(model_, report_.plan, options_.quantize, options_.sparsity > 0)) {
       spdlog::warn("{}", note);
       report_.notes.push_back(note);

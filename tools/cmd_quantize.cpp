@@ -49,7 +49,9 @@ int quantize(const Options& options, const Common& common) {
     if (wants_table) calibrate_options.names = quant::calibration_values(model, plan_options);
     table = calibrate_model(model, *data, calibrate_options, common);
   }
-  const quant::Plan plan = quant::make_plan(model, table ? &*table : nullptr, plan_options);
+  const quant::Plan plan = wants_table && data
+                               ? quant::plan_from_needed(model, *table, plan_options)
+                               : quant::make_plan(model, table ? &*table : nullptr, plan_options);
   std::vector<std::string> notes = idle_options(model, plan, options.quantize, false);
   for (const std::string& note : notes) spdlog::warn("{}", note);
   if (options.quantize.plan_only) {
