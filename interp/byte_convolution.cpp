@@ -1,8 +1,8 @@
 #include "interp/byte_convolution.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "interp/byte_depthwise.h"
 #include "interp/byte_image.h"
 #include "interp/byte_kernel.h"
 #include "interp/convolution_geometry.h"
@@ -42,26 +42,20 @@ class ByteConvolution : public AcceleratedKernel {
     groups_ = std::max<int64_t>(1, node_->attr_int("group", 1));
     m_ = w.dim(0) / groups_;
     c_ = w.dim(1);
-    depthwise_ = m_ == 1 && c_ == 1 && groups_ > 1;
     kernel_ = spatial_axes(w.dims(), 2, 1);
     const std::vector<int64_t> dilations = node_->attr_ints("dilations");
     contiguous_ = groups_ == 1 && (dilations.empty() || dilations.back() == 1 || kernel_[2] == 1);
     segments_ = kernel_[0] * kernel_[1] * (contiguous_ ? 1 : kernel_[2]);
     segment_bytes_ = contiguous_ ? kernel_[2] * c_ : c_;
     flip_ = x_.type == ir::DataType::kInt8 ? 0x80 : 0;
-    if (depthwise_) {
-      pack_depthwise(spec, w);
-    } else {
-      pack(spec, w);
-    }
+    pack(spec, w);
   }
 
   bool run(Call& call) override {
     if (shape_.x != *call.dims(0) && !prepare(*call.dims(0))) return false;
     const ByteImage image = byte_image(call, 0);
     const uint8_t* x = image.bytes;
-    const bool overread = depthwise_ && groups_ % kSpan != 0;
-    if (shape_.copies || overread || !image.channels_last) {
+    if (shape_.copies || !image.channels_last) {
       auto* copy = static_cast<uint8_t*>(
           scratch(static_cast<size_t>(shape_.samples * shape_.sample_bytes + kSlack)));
       pad_image(image, shape_.padding, copy);
@@ -70,18 +64,12 @@ class ByteConvolution : public AcceleratedKernel {
     copied_ = x != image.bytes;
     auto out = ir::Buffer::allocate(static_cast<size_t>(ir::element_count(shape_.y)));
     auto* y = reinterpret_cast<uint8_t*>(out->mutable_data());
-    if (depthwise_) {
-      convolve_depthwise(x, y);
-    } else {
-      convolve(x, y);
-    }
+    convolve(x, y);
     set_image(call, 0, std::move(out), shape_.y, y_.type);
     return true;
   }
 
-  std::string describe() const override {
-    return std::string(byte_kernels().name) + (depthwise_ ? ":depthwise" : "");
-  }
+  std::string describe() const override { return byte_kernels().name; }
 
  private:
   // Bias and multiplier of column j of group g, in the padded arrays of the group.
@@ -91,41 +79,6 @@ class ByteConvolution : public AcceleratedKernel {
     bias_[at] =
         static_cast<int32_t>(bias - static_cast<uint32_t>(x_zero) * static_cast<uint32_t>(sum));
     multiplier_[at] = spec.multiplier[channel];
-  }
-
-  // Positions side by side are one row where that wastes less and the parameters stay small.
-  void choose_spans(int64_t quads) {
-    constexpr int64_t kMostBytes = 32768;
-    const std::vector<int64_t> strides = node_->attr_ints("strides");
-    const int64_t joined = groups_ / std::gcd(groups_, kSpan);
-    spans_ = (groups_ + kSpan - 1) / kSpan;
-    joined_ = (strides.empty() || strides.back() == 1) && joined * quads * 4 * kSpan <= kMostBytes;
-    if (joined_) spans_ = joined;
-  }
-
-  void pack_depthwise(const IntegerConvolutionSpec& spec, const ir::Tensor& w) {
-    const int64_t taps = w.size() / groups_;
-    const int64_t quads = (taps + 3) / 4;
-    choose_spans(quads);
-    bias_.assign(static_cast<size_t>(spans_ * kSpan), 0);
-    multiplier_.assign(static_cast<size_t>(spans_ * kSpan), 0.0f);
-    packed_ = ir::Buffer::allocate(static_cast<size_t>(spans_ * quads * 4 * kSpan));
-    auto* packed = reinterpret_cast<int8_t*>(packed_->mutable_data());
-    std::fill_n(packed, spans_ * quads * 4 * kSpan, int8_t{0});
-    const auto values = w.data<int8_t>();
-    for (int64_t i = 0; i < (joined_ ? spans_ * kSpan : groups_); ++i) {
-      const int64_t c = i % groups_;
-      const int64_t place = depthwise_place(i);
-      int8_t* to = packed + i / kSpan * quads * 4 * kSpan + place % kSpan * 4;
-      int64_t sum = 0;
-      for (int64_t t = 0; t < taps; ++t) {
-        const int8_t v = values[static_cast<size_t>(c * taps + t)];
-        to[t / 4 * 4 * kSpan + t % 4] = v;
-        sum += v;
-      }
-      set_column(spec, static_cast<size_t>(place), static_cast<size_t>(c), sum,
-                 x_.zero_point + flip_);
-    }
   }
 
   void pack(const IntegerConvolutionSpec& spec, const ir::Tensor& w) {
@@ -185,7 +138,7 @@ class ByteConvolution : public AcceleratedKernel {
     const Axes bytes{p.padded[1] * p.padded[2] * p.channels, p.padded[2] * p.channels, p.channels};
     for (size_t i = 0; i < 3; ++i) s.stride[i] = step[i] * bytes[i];
     s.sample_bytes = p.padded[0] * bytes[0];
-    const int64_t width = contiguous_ && !depthwise_ ? 1 : kernel_[2];
+    const int64_t width = contiguous_ ? 1 : kernel_[2];
     for (int64_t d = 0; d < kernel_[0]; ++d) {
       for (int64_t h = 0; h < kernel_[1]; ++h) {
         for (int64_t w = 0; w < width; ++w) {
@@ -194,8 +147,6 @@ class ByteConvolution : public AcceleratedKernel {
         }
       }
     }
-    // Depthwise kernels take taps by four; the weights of further ones are zero.
-    while (depthwise_ && s.offsets.size() % 4 != 0) s.offsets.push_back(0);
     shape_ = std::move(s);
     return true;
   }
@@ -269,33 +220,12 @@ class ByteConvolution : public AcceleratedKernel {
     });
   }
 
-  void convolve_depthwise(const uint8_t* x, uint8_t* y) const {
-    const Shape& s = shape_;
-    for_each_index(s.samples * s.out[0] * s.out[1], s.macs > kShared / 8, [&](int64_t row) {
-      DepthwiseRow d;
-      windows(x, row * s.out[2], 1, &d.x);
-      d.flip = flip_;
-      d.step = s.stride[2];
-      d.joined = joined_;
-      d.offsets = s.offsets.data();
-      d.quads = static_cast<int64_t>(s.offsets.size()) / 4;
-      d.w = reinterpret_cast<const int8_t*>(packed_->data());
-      d.spans = spans_;
-      d.channels = groups_;
-      d.result = result(0);
-      d.out = y + row * s.out[2] * groups_;
-      d.count = s.out[2];
-      byte_kernels().depthwise(d);
-    });
-  }
-
   const ir::Node* node_;
   ByteTarget x_, y_;
   ir::Dims w_dims_;
   int64_t groups_ = 1;
-  int64_t m_ = 0;  // output channels of a group
-  int64_t c_ = 0;  // input channels of a group
-  bool depthwise_ = false;
+  int64_t m_ = 0;            // output channels of a group
+  int64_t c_ = 0;            // input channels of a group
   bool contiguous_ = false;  // a row of the window lies together
   Axes kernel_{};
   int64_t segments_ = 0;
@@ -303,8 +233,6 @@ class ByteConvolution : public AcceleratedKernel {
   uint8_t flip_ = 0;
   int64_t group_bytes_ = 0;
   std::shared_ptr<ir::Buffer> packed_;
-  bool joined_ = false;  // depthwise: see DepthwiseRow
-  int64_t spans_ = 0;
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
   Shape shape_;
@@ -315,6 +243,8 @@ class ByteConvolution : public AcceleratedKernel {
 
 std::unique_ptr<AcceleratedKernel> make_byte_convolution(const IntegerConvolutionSpec& spec,
                                                          const ir::Tensor& w) {
+  const int64_t groups = spec.node->attr_int("group", 1);
+  if (groups > 1 && groups == w.dim(0) && w.dim(1) == 1) return make_byte_depthwise(spec, w);
   return std::make_unique<ByteConvolution>(spec, w);
 }
 

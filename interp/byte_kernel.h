@@ -50,33 +50,47 @@ constexpr int64_t panel_bytes(int64_t segments, int64_t segment_bytes) {
   return segments * ((segment_bytes + 3) / 4) * 4 * kPanel;
 }
 
-inline constexpr int64_t kSpan = 64;  // channels that depthwise kernels compute together
+// Depthwise kernels multiply and add several taps of an element of a row of outputs in one
+// instruction. They lie together in a lane of four bytes: four as bytes or, where there is no such
+// instruction for bytes, two as int16 (ByteKernels::taps).
+inline constexpr int64_t kLane = 4;
+inline constexpr int64_t kSpan = 64;  // elements that kernels may read or write together
 
-// Within every span, depthwise kernels keep the parameters of channel 16 l + 4 r + i at
-// 16 r + 4 l + i.
-constexpr int64_t depthwise_place(int64_t channel) {
-  return channel / kSpan * kSpan + channel % 16 / 4 * 16 + channel % kSpan / 16 * 4 + channel % 4;
+// Lanes from pieces of rows of bytes: lane p * to_step + e of `to` holds element p * row_step + e
+// of rows 0, 1 ..., for p < pieces and e < n. The room of kSpan lanes after the last one may be
+// overwritten.
+struct DepthwiseGather {
+  const uint8_t* const* rows = nullptr;  // as many as a lane has taps
+  int64_t n = 0;
+  int64_t pieces = 1;
+  int64_t row_step = 0;
+  int64_t to_step = 0;  // not less than n
+  bool beyond = false;  // kSpan bytes after the last element of each row are readable
+  uint8_t flip = 0;     // for int8: 0x80, elements count as value + 128
+  uint8_t* to = nullptr;
+};
+
+// Lanes of weights in a row; rows begin with a cache line.
+constexpr int64_t depthwise_lanes(int64_t channels) {
+  return (channels + kSpan + kPanel - 1) / kPanel * kPanel;
 }
 
-// One row of outputs of a depthwise convolution in channels-last layout, channels [0, channels):
-// out[i][c] = result(sum over t of x[i * step + offsets[t] + c] * w[t][c]). Elements of x are
-// uint8, or int8 when `flip` is 0x80 (they count as value + 128: the caller corrects the bias for
-// it). kSpan bytes from every such place must be readable.
-struct DepthwiseRow {
-  const uint8_t* x = nullptr;
-  uint8_t flip = 0;
-  int64_t step = 0;  // bytes from output to output
-  // Outputs lie side by side as their inputs do (step is `channels`) and are computed as one row of
-  // count * channels elements; parameters are repeated until they fill whole spans.
-  bool joined = false;
-  const int64_t* offsets = nullptr;  // a multiple of four
-  int64_t quads = 0;                 // of taps
-  const int8_t* w = nullptr;         // [spans][quads][places][4]
-  int64_t spans = 0;                 // of parameters
+// Outputs of a depthwise convolution, `positions` of `channels` elements, of which `count` are
+// computed:
+// out[p][c] = result(sum over groups g of dot(lane p * step + c at taps + offsets[g], w[g][c])).
+// kSpan lanes after the last one must be readable. Parameters per channel go on from the start
+// after the last channel, kSpan more of them.
+struct DepthwiseBlock {
+  const uint8_t* taps = nullptr;
+  const int64_t* offsets = nullptr;  // in bytes
+  int64_t groups = 0;
+  const uint8_t* w = nullptr;  // [groups][depthwise_lanes(channels)] lanes
   int64_t channels = 0;
-  ByteResult result;  // kBytes; parameters by place
+  int64_t count = 0;
+  int64_t positions = 0;
+  int64_t step = 0;   // lanes from position to position
+  ByteResult result;  // kBytes
   uint8_t* out = nullptr;
-  int64_t count = 0;  // outputs, each `channels` apart
 };
 
 // Packs a row-major matrix [k][n] of bytes (of uint8 minus 128 when `flip` is 0x80, else int8) for
@@ -95,9 +109,11 @@ struct ByteKernels {
   void (*pack)(const BytePacking&) = nullptr;
   // Sum of n bytes of uint8, or of int8 plus 128 when `flip` is 0x80.
   int32_t (*sum)(const uint8_t* x, int64_t n, uint8_t flip) = nullptr;
-  void (*depthwise)(const DepthwiseRow&) = nullptr;
+  void (*gather)(const DepthwiseGather&) = nullptr;
+  void (*depthwise)(const DepthwiseBlock&) = nullptr;
   // y[i] = table[x[i]]; x and y may be the same.
   void (*map)(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) = nullptr;
+  int64_t taps = 4;  // of a lane of depthwise kernels
   const char* name = "";
 };
 

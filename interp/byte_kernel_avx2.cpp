@@ -71,6 +71,29 @@ inline __attribute__((always_inline)) Int round_near(Float v, Float low, Float h
 
 #include "interp/byte_lanes_avx2.h"
 
+constexpr int64_t kTaps = 2;
+
+inline __attribute__((always_inline)) Lanes multiply_add(Lanes acc, Lanes x, Lanes w) {
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(x, w));
+}
+
+inline __attribute__((always_inline)) void gather_span(const uint8_t* const (&rows)[2], int64_t at,
+                                                       uint8_t flip, uint8_t* to) {
+  const __m128i flips = _mm_set1_epi8(static_cast<char>(flip));
+  auto* out = reinterpret_cast<__m256i*>(to);
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    const auto row = [&](int r) __attribute__((always_inline)) {
+      const auto* from = reinterpret_cast<const __m128i*>(rows[r] + at + 16 * i);
+      return _mm_xor_si128(_mm_loadu_si128(from), flips);
+    };
+    const __m128i a = row(0);
+    const __m128i b = row(1);
+    _mm256_storeu_si256(out + 2 * i, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(a, b)));
+    _mm256_storeu_si256(out + 2 * i + 1, _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(a, b)));
+  }
+}
+
 void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }
@@ -79,7 +102,8 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 
 }  // namespace
 
-const ByteKernels kByteKernelsAvx2{multiply, pack, sum, depthwise, map_bytes, "bytes:avx2"};
+const ByteKernels kByteKernelsAvx2{multiply,  pack,      sum,   gather,
+                                   depthwise, map_bytes, kTaps, "bytes:avx2"};
 
 }  // namespace fettle::interp
 

@@ -41,20 +41,27 @@ inline __attribute__((always_inline)) Int round_near(Float v, Float, Float high)
       _mm512_min_ps(reinterpret_cast<__m512>(v), reinterpret_cast<__m512>(high))));
 }
 
-inline __attribute__((always_inline)) void interleave_rows(const uint8_t* const (&rows)[4],
-                                                           Int (&out)[4]) {
-  const __m512i r0 = _mm512_loadu_si512(rows[0]);
-  const __m512i r1 = _mm512_loadu_si512(rows[1]);
-  const __m512i r2 = _mm512_loadu_si512(rows[2]);
-  const __m512i r3 = _mm512_loadu_si512(rows[3]);
+// Groups of four bytes so that unpacking within the parts of 128 bits leaves them in order.
+inline __attribute__((always_inline)) __m512i spread(const uint8_t* row, __m512i flip) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_permutexvar_epi32(order, _mm512_xor_si512(_mm512_loadu_si512(row), flip));
+}
+
+inline __attribute__((always_inline)) void gather_span(const uint8_t* const (&rows)[4], int64_t at,
+                                                       uint8_t flip, uint8_t* to) {
+  const __m512i flips = _mm512_set1_epi8(static_cast<char>(flip));
+  const __m512i r0 = spread(rows[0] + at, flips);
+  const __m512i r1 = spread(rows[1] + at, flips);
+  const __m512i r2 = spread(rows[2] + at, flips);
+  const __m512i r3 = spread(rows[3] + at, flips);
   const __m512i low01 = _mm512_unpacklo_epi8(r0, r1);
   const __m512i high01 = _mm512_unpackhi_epi8(r0, r1);
   const __m512i low23 = _mm512_unpacklo_epi8(r2, r3);
   const __m512i high23 = _mm512_unpackhi_epi8(r2, r3);
-  out[0] = reinterpret_cast<Int>(_mm512_unpacklo_epi16(low01, low23));
-  out[1] = reinterpret_cast<Int>(_mm512_unpackhi_epi16(low01, low23));
-  out[2] = reinterpret_cast<Int>(_mm512_unpacklo_epi16(high01, high23));
-  out[3] = reinterpret_cast<Int>(_mm512_unpackhi_epi16(high01, high23));
+  _mm512_storeu_si512(to, _mm512_unpacklo_epi16(low01, low23));
+  _mm512_storeu_si512(to + 64, _mm512_unpackhi_epi16(low01, low23));
+  _mm512_storeu_si512(to + 128, _mm512_unpacklo_epi16(high01, high23));
+  _mm512_storeu_si512(to + 192, _mm512_unpackhi_epi16(high01, high23));
 }
 
 // Four vectors of steps as 64 bytes, each lane of 128 bits by itself.
@@ -66,16 +73,6 @@ inline __attribute__((always_inline)) __m512i saturated_bytes(const Int (&v)[4],
   const __m512i high = _mm512_adds_epi16(
       _mm512_packs_epi32(reinterpret_cast<__m512i>(v[2]), reinterpret_cast<__m512i>(v[3])), zeros);
   return is_signed ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
-}
-
-inline __attribute__((always_inline)) void store_places(const Int (&v)[4], int32_t zero,
-                                                        bool is_signed, uint8_t* to, int64_t n) {
-  const __m512i bytes = saturated_bytes(v, zero, is_signed);
-  if (n == kSpan) {
-    _mm512_storeu_si512(to, bytes);
-  } else {
-    _mm512_mask_storeu_epi8(to, (__mmask64{1} << n) - 1, bytes);
-  }
 }
 
 template <int kPanels>
@@ -91,6 +88,48 @@ inline __attribute__((always_inline)) void store_columns(const Int (&v)[kPanels]
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_castsi512_si256(bytes));
   } else {
     _mm512_mask_storeu_epi8(to, (__mmask64{1} << (n < kWhole ? n : kWhole)) - 1, bytes);
+  }
+}
+
+using Lanes = Int;
+constexpr int64_t kTaps = 4;
+constexpr int kTogether = 4;
+
+inline __attribute__((always_inline)) Lanes multiply_add(const Lanes& acc, const Lanes& x,
+                                                         const Lanes& w) {
+  return dot(acc, x, w);
+}
+
+inline __attribute__((always_inline)) Lanes steps_near(const Lanes& acc, const float* multiplier,
+                                                       float high) {
+  const __m512 scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(reinterpret_cast<__m512i>(acc)),
+                                      _mm512_loadu_ps(multiplier));
+  return round_near(reinterpret_cast<Float>(scaled), Float{}, Float{} + high);
+}
+
+// Signed bytes are unsigned ones, 128 steps higher, with their highest bit inverted.
+struct Rounded {
+  Rounded() = default;
+  Rounded(int32_t zero, bool is_signed)
+      : zeros(_mm512_set1_epi16(static_cast<int16_t>(is_signed ? zero + 128 : zero))),
+        flip(_mm512_set1_epi8(static_cast<char>(is_signed ? 0x80 : 0))) {}
+  __m512i zeros, flip;
+};
+
+inline __attribute__((always_inline)) void store_span(const Lanes (&v)[4], const Rounded& r,
+                                                      uint8_t* to, int64_t n) {
+  const auto words = [&](int i) __attribute__((always_inline)) {
+    return _mm512_adds_epi16(
+        _mm512_packs_epi32(reinterpret_cast<__m512i>(v[i]), reinterpret_cast<__m512i>(v[i + 1])),
+        r.zeros);
+  };
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i mixed = _mm512_xor_si512(_mm512_packus_epi16(words(0), words(2)), r.flip);
+  const __m512i bytes = _mm512_permutexvar_epi32(order, mixed);
+  if (n == kSpan) {
+    _mm512_storeu_si512(to, bytes);
+  } else {
+    _mm512_mask_storeu_epi8(to, (__mmask64{1} << n) - 1, bytes);
   }
 }
 
@@ -124,8 +163,8 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 
 }  // namespace
 
-const ByteKernels kByteKernelsAvx512Vnni{multiply,  pack,      sum,
-                                         depthwise, map_bytes, "bytes:avx512_vnni"};
+const ByteKernels kByteKernelsAvx512Vnni{multiply,  pack,      sum,   gather,
+                                         depthwise, map_bytes, kTaps, "bytes:avx512_vnni"};
 
 }  // namespace fettle::interp
 

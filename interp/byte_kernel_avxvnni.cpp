@@ -62,6 +62,37 @@ inline __attribute__((always_inline)) Int round_near(Float v, Float low, Float h
 
 #include "interp/byte_lanes_avx2.h"
 
+constexpr int64_t kTaps = 4;
+
+inline __attribute__((always_inline)) Lanes multiply_add(Lanes acc, Lanes x, Lanes w) {
+  return _mm256_dpbusd_avx_epi32(acc, x, w);
+}
+
+inline __attribute__((always_inline)) void gather_span(const uint8_t* const (&rows)[4], int64_t at,
+                                                       uint8_t flip, uint8_t* to) {
+  const __m256i flips = _mm256_set1_epi8(static_cast<char>(flip));
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    const auto row = [&](int r) __attribute__((always_inline)) {
+      const auto* from = reinterpret_cast<const __m256i*>(rows[r] + at + 32 * h);
+      return _mm256_xor_si256(_mm256_loadu_si256(from), flips);
+    };
+    const __m256i low01 = _mm256_unpacklo_epi8(row(0), row(1));
+    const __m256i high01 = _mm256_unpackhi_epi8(row(0), row(1));
+    const __m256i low23 = _mm256_unpacklo_epi8(row(2), row(3));
+    const __m256i high23 = _mm256_unpackhi_epi8(row(2), row(3));
+    const __m256i lanes[4] = {
+        _mm256_unpacklo_epi16(low01, low23), _mm256_unpackhi_epi16(low01, low23),
+        _mm256_unpacklo_epi16(high01, high23), _mm256_unpackhi_epi16(high01, high23)};
+    auto* out = reinterpret_cast<__m128i*>(to + 128 * h);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      _mm_storeu_si128(out + i, _mm256_castsi256_si128(lanes[i]));
+      _mm_storeu_si128(out + 4 + i, _mm256_extracti128_si256(lanes[i], 1));
+    }
+  }
+}
+
 void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
   for (int64_t i = 0; i < n; ++i) y[i] = table[x[i]];
 }
@@ -70,7 +101,8 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 
 }  // namespace
 
-const ByteKernels kByteKernelsAvxVnni{multiply, pack, sum, depthwise, map_bytes, "bytes:avx2_vnni"};
+const ByteKernels kByteKernelsAvxVnni{multiply,  pack,      sum,   gather,
+                                      depthwise, map_bytes, kTaps, "bytes:avx2_vnni"};
 
 }  // namespace fettle::interp
 

@@ -7,11 +7,8 @@
 //   round_between(v, low, high)  v between the two, rounded half to even
 //   round_near(v, low, high)  the same, but what lies outside may become anything outside on that
 //                             side
-//   interleave_rows(rows, out)  lane 4 l + i of out[r] gets bytes 16 l + 4 r + i of the four rows
 //   store_columns(v, zero, is_signed, to, n)  where kWide: v[p][i] + zero, saturated, to
 //                             to[16 p + i], at most the first n
-//   store_places(v, zero, is_signed, to, n)  the inverse order: the first n of 64 bytes
-//                             v[r][4 l + i] + zero, saturated, to to[16 l + 4 r + i]
 //   map_bytes(table, x, n, y)  y[i] = table[x[i]]
 #define FETTLE_INLINE inline __attribute__((always_inline))
 
@@ -199,61 +196,6 @@ void multiply(const ByteBlock& b) {
   }
 }
 
-// Up to kSpan outputs, stored as `n` bytes.
-template <bool kFlip>
-FETTLE_INLINE void depthwise_span(const DepthwiseRow& d, const ByteResult& result, const uint8_t* x,
-                                  int64_t span, uint8_t* to, int64_t n) {
-  const Int flip = broadcast(static_cast<int32_t>(d.flip * 0x01010101u));
-  const int8_t* w = d.w + span * d.quads * 4 * kSpan;
-  Int acc[4];
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r) acc[r] = load_ints(result.bias + span * kSpan + r * kPanel);
-  for (int64_t q = 0; q < d.quads; ++q) {
-    const int64_t* offsets = d.offsets + 4 * q;
-    const uint8_t* const rows[4] = {x + offsets[0], x + offsets[1], x + offsets[2], x + offsets[3]};
-    Int taps[4];
-    interleave_rows(rows, taps);
-#pragma GCC unroll 4
-    for (int r = 0; r < 4; ++r) {
-      const Int left = kFlip ? taps[r] ^ flip : taps[r];
-      acc[r] = dot(acc[r], left, load_ints(w + (q * 4 + r) * 4 * kPanel));
-    }
-  }
-  const Float low = broadcast(static_cast<float>(result.lowest - result.zero_point));
-  const Float high = broadcast(static_cast<float>(result.highest - result.zero_point));
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r) {
-    const Float multiplier = load_floats(result.multiplier + span * kSpan + r * kPanel);
-    acc[r] = round_near(__builtin_convertvector(acc[r], Float) * multiplier, low, high);
-  }
-  store_places(acc, result.zero_point, result.lowest < 0, to, n);
-}
-
-template <bool kFlip>
-void depthwise_row(const DepthwiseRow& d) {
-  const ByteResult result = d.result;  // which no store can change
-  const int64_t length = d.joined ? d.count * d.channels : d.channels;
-  const int64_t count = d.joined ? 1 : d.count;
-  for (int64_t i = 0; i < count; ++i) {
-    const uint8_t* x = d.x + i * d.step;
-    uint8_t* to = d.out + i * d.channels;
-    int64_t span = 0;
-    for (int64_t at = 0; at < length; at += kSpan) {
-      const int64_t n = length - at < kSpan ? length - at : kSpan;
-      depthwise_span<kFlip>(d, result, x + at, span, to + at, n);
-      if (++span == d.spans) span = 0;
-    }
-  }
-}
-
-void depthwise(const DepthwiseRow& d) {
-  if (d.flip != 0) {
-    depthwise_row<true>(d);
-  } else {
-    depthwise_row<false>(d);
-  }
-}
-
 // Four rows of sixteen bytes, turned into sixteen lanes of four.
 FETTLE_INLINE Int interleave(const Bytes (&r)[4]) {
   const auto low = [](Bytes a, Bytes b) __attribute__((always_inline)) {
@@ -317,5 +259,7 @@ int32_t sum(const uint8_t* x, int64_t n, uint8_t flip) {
   for (; i < n; ++i) total += x[i] ^ flip;
   return total;
 }
+
+#include "interp/byte_depthwise_body.h"
 
 #undef FETTLE_INLINE

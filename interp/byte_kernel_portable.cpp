@@ -35,22 +35,38 @@ inline Int round_near(Float v, Float low, Float high) {
   return round_between(v, low, high);
 }
 
-inline void interleave_rows(const uint8_t* const (&rows)[4], Int (&out)[4]) {
-  for (int r = 0; r < 4; ++r) {
-    uint8_t bytes[64];
-    for (int lane = 0; lane < 16; ++lane) {
-      const int at = lane / 4 * 16 + 4 * r + lane % 4;
-      for (int k = 0; k < 4; ++k) bytes[4 * lane + k] = rows[k][at];
-    }
-    __builtin_memcpy(&out[r], bytes, sizeof bytes);
+using Lanes = Int;
+constexpr int64_t kTaps = 4;
+constexpr int kTogether = 1;
+
+inline Lanes multiply_add(const Lanes& acc, const Lanes& x, const Lanes& w) {
+  return dot(acc, x, w);
+}
+
+inline void gather_span(const uint8_t* const (&rows)[4], int64_t at, uint8_t flip, uint8_t* to) {
+  for (int64_t e = 0; e < kSpan; ++e) {
+    for (int64_t t = 0; t < 4; ++t) to[4 * e + t] = rows[t][at + e] ^ flip;
   }
 }
 
-// Steps lie in the range of the type already.
-inline void store_places(const Int (&v)[4], int32_t zero, bool, uint8_t* to, int64_t n) {
+// What lies above is cut here, below by store_span.
+inline Lanes steps_near(const Lanes& acc, const float* multiplier, float high) {
+  Float m;
+  __builtin_memcpy(&m, multiplier, sizeof m);
+  constexpr float kBelow = -32768.0f;
+  return round_near(__builtin_convertvector(acc, Float) * m, Float{} + kBelow, Float{} + high);
+}
+
+struct Rounded {
+  int32_t zero = 0;
+  bool is_signed = false;
+};
+
+inline void store_span(const Lanes (&v)[4], const Rounded& r, uint8_t* to, int64_t n) {
+  const int32_t lowest = r.is_signed ? -128 : 0;
   for (int64_t c = 0; c < n; ++c) {
-    const int64_t place = depthwise_place(c);
-    to[c] = static_cast<uint8_t>(v[place / kPanel][place % kPanel] + zero);
+    const int32_t step = v[c / kPanel][c % kPanel] + r.zero;
+    to[c] = static_cast<uint8_t>(step < lowest ? lowest : step);
   }
 }
 
@@ -62,6 +78,7 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 
 }  // namespace
 
-const ByteKernels kByteKernelsPortable{multiply, pack, sum, depthwise, map_bytes, "bytes:portable"};
+const ByteKernels kByteKernelsPortable{multiply,  pack,      sum,   gather,
+                                       depthwise, map_bytes, kTaps, "bytes:portable"};
 
 }  // namespace fettle::interp

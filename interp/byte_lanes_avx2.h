@@ -1,43 +1,40 @@
-// Orders of lanes that byte_kernel_body.h asks for, as halves of 256 bits. Included by the variants
-// for AVX2, inside their namespace and after `halves` and `whole`.
+// What byte_depthwise_body.h asks for in registers of 256 bits. Included by the variants for AVX2,
+// inside their namespace.
 
-inline __attribute__((always_inline)) void interleave_rows(const uint8_t* const (&rows)[4],
-                                                           Int (&out)[4]) {
-  __m256i parts[4][2];
-#pragma GCC unroll 2
-  for (int h = 0; h < 2; ++h) {
-    const auto row = [&](int i) __attribute__((always_inline)) {
-      return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows[i] + 32 * h));
-    };
-    const __m256i low01 = _mm256_unpacklo_epi8(row(0), row(1));
-    const __m256i high01 = _mm256_unpackhi_epi8(row(0), row(1));
-    const __m256i low23 = _mm256_unpacklo_epi8(row(2), row(3));
-    const __m256i high23 = _mm256_unpackhi_epi8(row(2), row(3));
-    parts[0][h] = _mm256_unpacklo_epi16(low01, low23);
-    parts[1][h] = _mm256_unpackhi_epi16(low01, low23);
-    parts[2][h] = _mm256_unpacklo_epi16(high01, high23);
-    parts[3][h] = _mm256_unpackhi_epi16(high01, high23);
+using Lanes = __m256i;
+constexpr int kTogether = 3;
+
+inline __attribute__((always_inline)) Lanes steps_near(Lanes acc, const float* multiplier,
+                                                       float high) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier));
+  return _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(high)));
+}
+
+// Signed bytes are unsigned ones, 128 steps higher, with their highest bit inverted.
+struct Rounded {
+  Rounded() = default;
+  Rounded(int32_t zero, bool is_signed)
+      : zeros(_mm256_set1_epi16(static_cast<int16_t>(is_signed ? zero + 128 : zero))),
+        flip(_mm256_set1_epi8(static_cast<char>(is_signed ? 0x80 : 0))) {}
+  __m256i zeros, flip;
+};
+
+inline __attribute__((always_inline)) void store_span(const Lanes (&v)[4], const Rounded& r,
+                                                      uint8_t* to, int64_t n) {
+  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(v[0], v[1]), r.zeros);
+  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(v[2], v[3]), r.zeros);
+  const __m256i mixed = _mm256_xor_si256(_mm256_packus_epi16(low, high), r.flip);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, order);
+  if (n == 32) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bytes);
+    return;
   }
-#pragma GCC unroll 4
-  for (int r = 0; r < 4; ++r) out[r] = whole({parts[r][0], parts[r][1]});
-}
-
-inline __attribute__((always_inline)) __m256i saturated_half(__m256i a, __m256i b, __m256i c,
-                                                             __m256i d, int32_t zero,
-                                                             bool is_signed) {
-  const __m256i zeros = _mm256_set1_epi16(static_cast<int16_t>(zero));
-  const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(a, b), zeros);
-  const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(c, d), zeros);
-  return is_signed ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
-}
-
-inline __attribute__((always_inline)) void store_places(const Int (&v)[4], int32_t zero,
-                                                        bool is_signed, uint8_t* to, int64_t n) {
-  const Halves a = halves(v[0]);
-  const Halves b = halves(v[1]);
-  const Halves c = halves(v[2]);
-  const Halves d = halves(v[3]);
-  const Halves bytes{saturated_half(a.low, b.low, c.low, d.low, zero, is_signed),
-                     saturated_half(a.high, b.high, c.high, d.high, zero, is_signed)};
-  __builtin_memcpy(to, &bytes, n == kSpan ? sizeof bytes : static_cast<size_t>(n));
+  uint8_t rest[32];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(rest), bytes);
+  int64_t at = 0;
+  if (n & 16) __builtin_memcpy(to, rest, 16), at = 16;
+  if (n & 8) __builtin_memcpy(to + at, rest + at, 8), at += 8;
+  if (n & 4) __builtin_memcpy(to + at, rest + at, 4), at += 4;
+  for (; at < n; ++at) to[at] = rest[at];
 }

@@ -2,37 +2,21 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "interp/blocked.h"
 #include "interp/float_product.h"
 #include "interp/parallel.h"
 #include "interp/simd.h"
+#include "interp/transposed_rows.h"
 
 namespace fettle::interp {
 namespace {
 
 constexpr int64_t kNarrow = 16;                // columns of a matrix that is worth its own products
 constexpr int64_t kScratchFloats = 16 * 1024;  // of products before they are added
-
-int64_t floor_div(int64_t a, int64_t b) {
-  return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-int64_t ceil_div(int64_t a, int64_t b) {
-  return -floor_div(-a, b);
-}
-
-// to[i * to_step + j] += from[i * from_step + j] for i < count, j < run.
-FETTLE_VECTORIZED
-void add_runs(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t run,
-              int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    const float* x = from + i * from_step;
-    float* y = to + i * to_step;
-#pragma omp simd
-    for (int64_t j = 0; j < run; ++j) y[j] += x[j];
-  }
-}
+constexpr int64_t kHeldFloats = 256 * 1024;    // of products of a whole sample
+constexpr int64_t kHeavyFloats = 16 * 1024;    // of weights that are not read again for every row
+constexpr int64_t kHeldRows = 8 * kTileRows;   // positions whose products are a piece of work
 
 // to[i * to_step + j] += from[i * from_step + j] * w[j].
 FETTLE_VECTORIZED
@@ -59,27 +43,34 @@ void copy_runs(const float* from, int64_t from_step, float* to, int64_t to_step,
   for (int64_t i = 0; i < count; ++i) std::copy_n(from + i * from_step, run, to + i * to_step);
 }
 
-// x[i] = min(high, max(low, x[i])), NaN stays.
-FETTLE_VECTORIZED
-void clamp_row(float* x, float low, float high, int64_t n) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; ++i) {
-    const float raised = x[i] < low ? low : x[i];
-    x[i] = raised > high ? high : raised;
-  }
+void multiply_panel(Strip s, const PackedMatrix& b, int64_t panel) {
+  const int64_t first = b.place(panel, s);
+  s.out += first;
+  if (s.start != nullptr) s.start += first;
+  if (s.bias != nullptr) s.bias += first;
+  tile_kernels().multiply(s);
+}
+
+// A strip that multiplies `count` positions, from number `first` of a sample on.
+Strip strip_of(const TransposedGeometry& g, const TransposedOperands& o, int64_t sample,
+               int64_t group, int64_t first, int64_t count) {
+  Strip s;
+  s.depth = g.channels / g.group;
+  s.a = o.x + sample * o.x_image + first * o.x_position + group * s.depth * o.x_channel;
+  s.a_row = o.x_position;
+  s.a_step = o.x_channel;
+  s.rows = count;
+  return s;
 }
 
 // Output rows [begin, end) of one sample.
-class RowBlock {
+class RowBlock : TransposedRows {
  public:
   RowBlock(const TransposedGeometry& g, const TransposedWeights& weights,
            const TransposedOperands& o, int64_t sample, int64_t begin, int64_t end)
-      : g_(g),
+      : TransposedRows(g, o, sample),
         weights_(weights),
-        o_(o),
-        x_(o.x + sample * o.x_image),
-        row_(g.width.output * g.filters),
-        first_(sample * g.height.output * row_),
+        sample_(sample),
         begin_(begin),
         end_(end) {}
 
@@ -96,62 +87,17 @@ class RowBlock {
   }
 
  private:
-  float* out_row(int64_t y) const { return o_.out + first_ + y * row_; }
   const float* input(int64_t y, int64_t x) const {
-    return x_ + (y * g_.width.input + x) * o_.x_position;
-  }
-
-  // Output rows start as bias and residual.
-  void start(int64_t y) const {
-    float* to = out_row(y);
-    if (o_.residual != nullptr) {
-      const float* from = o_.residual + first_ + y * row_;
-      if (from != to) std::copy_n(from, row_, to);
-      if (o_.bias == nullptr) return;
-      for (int64_t x = 0; x < g_.width.output; ++x) {
-        add_runs(o_.bias, 0, to + x * g_.filters, 0, g_.filters, 1);
-      }
-    } else if (o_.bias == nullptr || g_.filters == 1) {
-      std::fill_n(to, row_, o_.bias == nullptr ? 0.0f : o_.bias[0]);
-    } else {
-      for (int64_t x = 0; x < g_.width.output; ++x) {
-        std::copy_n(o_.bias, g_.filters, to + x * g_.filters);
-      }
-    }
-  }
-
-  void finish(int64_t first, int64_t last, bool clamped = false) const {
-    constexpr float kInfinity = std::numeric_limits<float>::infinity();
-    const int64_t count = (last - first) * row_;
-    if (count <= 0) return;
-    float* at = out_row(first);
-    if (!clamped && (o_.low > -kInfinity || o_.high < kInfinity)) {
-      clamp_row(at, o_.low, o_.high, count);
-    }
-    if (o_.function.loop != nullptr) o_.function.apply(at, at, count);
+    return o_.x + sample_ * o_.x_image + (y * g_.width.input + x) * o_.x_position;
   }
 
   // A strip that multiplies input positions [x, x + count) of row y.
   Strip strip(int64_t group, int64_t y, int64_t x, int64_t count) const {
-    Strip s;
-    s.a = input(y, x) + group * (g_.channels / g_.group) * o_.x_channel;
-    s.a_row = o_.x_position;
-    s.a_step = o_.x_channel;
-    s.depth = g_.channels / g_.group;
-    s.rows = count;
-    return s;
+    return strip_of(g_, o_, sample_, group, y * g_.width.input + x, count);
   }
 
   static void multiply(const Strip& whole, const PackedMatrix& b) {
-    const TileKernels& kernels = tile_kernels();
-    for (int64_t p = 0; p < b.panels(); ++p) {
-      Strip s = whole;
-      const int64_t first = b.place(p, s);
-      s.out += first;
-      if (s.start != nullptr) s.start += first;
-      if (s.bias != nullptr) s.bias += first;
-      kernels.multiply(s);
-    }
+    for (int64_t p = 0; p < b.panels(); ++p) multiply_panel(whole, b, p);
   }
 
   std::vector<float> repeated_bias(int64_t times) const {
@@ -269,40 +215,6 @@ class RowBlock {
     }
   }
 
-  // Adds the products of positions [begin, end) with one row of taps to an output row.
-  void add_row(const float* from, int64_t step, int64_t begin, int64_t end, float* to) const {
-    const TransposedAxis& w = g_.width;
-    int64_t inner = end;  // positions [inner, inner_end) have all taps inside the row, in one run
-    int64_t inner_end = end;
-    if (w.dilation == 1 && g_.group == 1) {
-      inner = std::clamp(ceil_div(w.pad, w.stride), begin, end);
-      inner_end = std::clamp(floor_div(w.output - w.kernel + w.pad, w.stride) + 1, inner, end);
-    }
-    add_taps(from, step, begin, begin, inner, to);
-    if (inner < inner_end) {
-      add_runs(from + (inner - begin) * step, step, to + (inner * w.stride - w.pad) * g_.filters,
-               w.stride * g_.filters, w.kernel * g_.filters, inner_end - inner);
-    }
-    add_taps(from, step, begin, inner_end, end, to);
-  }
-
-  // The same tap by tap for positions [begin, end); `from` belongs to position `origin`.
-  void add_taps(const float* from, int64_t step, int64_t origin, int64_t begin, int64_t end,
-                float* to) const {
-    if (begin >= end) return;
-    const TransposedAxis& w = g_.width;
-    const int64_t run = g_.filters / g_.group;
-    for (int64_t k = 0; k < w.kernel; ++k) {
-      const int64_t shift = k * w.dilation - w.pad;
-      const int64_t first = std::max(begin, ceil_div(-shift, w.stride));
-      const int64_t last = std::min(end, floor_div(w.output - 1 - shift, w.stride) + 1);
-      if (first >= last) continue;
-      add_runs(from + (first - origin) * step + k * run, step,
-               to + (first * w.stride + shift) * g_.filters, w.stride * g_.filters, run,
-               last - first);
-    }
-  }
-
   void by_channel() const {
     const TransposedAxis& h = g_.height;
     const TransposedAxis& w = g_.width;
@@ -326,14 +238,77 @@ class RowBlock {
     }
   }
 
-  const TransposedGeometry& g_;
   const TransposedWeights& weights_;
-  const TransposedOperands& o_;
-  const float* x_;
-  int64_t row_;    // floats of an output row
-  int64_t first_;  // the sample's output
+  int64_t sample_;
   int64_t begin_;
   int64_t end_;
+};
+
+// A sample with few positions and many weights: all products first, so that the weights are read
+// once, then row by row what each output row is the sum of.
+class WholeSample : TransposedRows {
+ public:
+  WholeSample(const TransposedGeometry& g, const TransposedWeights& weights,
+              const TransposedOperands& o, int64_t sample, float* products)
+      : TransposedRows(g, o, sample),
+        weights_(weights),
+        sample_(sample),
+        products_(products),
+        columns_(weights.rows_of_taps() * g.width.kernel * (g.filters / g.group)) {}
+
+  // Floats of the products of one sample.
+  static int64_t products(const TransposedGeometry& g) {
+    return positions(g) * g.taps() * g.filters;
+  }
+  static bool suits(const TransposedGeometry& g) {
+    return !g.depthwise() && !g.tiles() && products(g) <= kHeldFloats &&
+           g.channels / g.group * g.filters * g.taps() >= kHeavyFloats;
+  }
+
+  void run(bool shared) const {
+    const int64_t parts = g_.height.kernel / weights_.rows_of_taps();
+    const int64_t panels = weights_.matrix(0, 0).panels();
+    const int64_t blocks = ceil_div(positions(g_), kHeldRows);
+    for_each_index(g_.group * parts * panels * blocks, shared, [&](int64_t task) {
+      const int64_t first = task % blocks * kHeldRows;
+      const int64_t matrix = task / blocks / panels;
+      const int64_t group = matrix / parts;
+      Strip s = strip_of(g_, o_, sample_, group, first, std::min(kHeldRows, positions(g_) - first));
+      s.out = products_ + matrix * positions(g_) * columns_ + first * columns_;
+      s.out_row = columns_;
+      multiply_panel(s, weights_.matrix(group, matrix % parts * weights_.rows_of_taps()),
+                     task / blocks % panels);
+    });
+    for_each_row(g_.height.output, products(g_) / g_.height.output, [&](int64_t y) {
+      start(y);
+      for (int64_t k = 0; k < g_.height.kernel; ++k) add_taps_of(y, k);
+      finish(y, y + 1);
+    });
+  }
+
+ private:
+  static int64_t positions(const TransposedGeometry& g) { return g.height.input * g.width.input; }
+
+  // What row `k` of taps adds to output row `y`.
+  void add_taps_of(int64_t y, int64_t k) const {
+    const TransposedAxis& h = g_.height;
+    const int64_t from = y + h.pad - k * h.dilation;
+    if (from < 0 || from % h.stride != 0 || from / h.stride >= h.input) return;
+    const int64_t parts = h.kernel / weights_.rows_of_taps();
+    const int64_t filters = g_.filters / g_.group;
+    for (int64_t group = 0; group < g_.group; ++group) {
+      const int64_t matrix = group * parts + k / weights_.rows_of_taps();
+      const float* products = products_ + matrix * positions(g_) * columns_ +
+                              from / h.stride * g_.width.input * columns_ +
+                              k % weights_.rows_of_taps() * g_.width.kernel * filters;
+      add_row(products, columns_, 0, g_.width.input, out_row(y) + group * filters);
+    }
+  }
+
+  const TransposedWeights& weights_;
+  int64_t sample_;
+  float* products_;
+  int64_t columns_;  // of a matrix
 };
 
 TransposedAxis axis_of(const ops::Window& window, size_t i) {
@@ -397,7 +372,16 @@ void transposed_convolution(const TransposedGeometry& g, const TransposedWeights
                             const TransposedOperands& operands) {
   const int64_t positions = g.batch * g.height.input * g.width.input;
   const int64_t columns = std::max(g.filters / g.group * g.taps(), kNarrow) * g.group;
-  const bool shared = worth_sharing(positions * (g.channels / g.group) * columns, 0);
+  const int64_t depth = g.channels / g.group;
+  const bool shared = worth_sharing(positions * depth * columns, depth * columns);
+  if (WholeSample::suits(g)) {
+    auto* products =
+        static_cast<float*>(scratch(static_cast<size_t>(WholeSample::products(g)) * 4));
+    for (int64_t n = 0; n < g.batch; ++n) {
+      WholeSample(g, weights, operands, n, products).run(shared);
+    }
+    return;
+  }
   // Blocks of whole strides, so that rows of a tile stay together.
   const int64_t strides = ceil_div(g.height.output, g.height.stride);
   const int64_t blocks = shared ? std::clamp<int64_t>(strides / 8, 1, 4) : 1;

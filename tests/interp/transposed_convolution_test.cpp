@@ -114,6 +114,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"one_axis_depthwise", "2,6,21", "6,1,4", "strides = [2], group = 6", 6},
         Case{"three_axes", "1,3,4,3,5", "3,4,2,3,2", "strides = [2, 1, 2]", 4},
         Case{"three_axes_groups", "1,4,3,3,3", "4,2,3,3,3", "group = 2", 4},
+        Case{"many_weights", "2,32,9,7", "32,40,4,4", "strides = [2, 2], pads = [1, 1, 1, 1]", 40},
+        Case{"many_weights_for_one_position", "3,64,1,1", "64,30,4,3", "strides = [1, 1]", 30},
+        Case{"many_weights_narrow", "1,1400,5,3", "1400,1,4,3",
+             "strides = [3, 1], pads = [0, 1, 2, 1]", 1},
+        Case{"many_weights_dilated", "1,48,5,6", "48,40,3,3",
+             "strides = [1, 2], dilations = [2, 1], pads = [1, 0, 0, 1]", 40},
+        Case{"many_weights_groups", "2,64,5,4", "64,24,4,4",
+             "strides = [2, 2], group = 2, pads = [1, 1, 1, 1]", 48},
+        Case{"many_weights_one_axis", "2,64,21", "64,50,8", "strides = [4], pads = [2, 2]", 50},
         Case{"deep", "1,300,3,4", "300,17,2,2", kTwo, 17}),
     case_name);
 
