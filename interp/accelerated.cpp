@@ -11,6 +11,7 @@
 #include "interp/concat.h"
 #include "interp/convolution.h"
 #include "interp/convolution_integer.h"
+#include "interp/einsum.h"
 #include "interp/expand.h"
 #include "interp/gather.h"
 #include "interp/half_adapter.h"
@@ -72,6 +73,7 @@ constexpr std::array kRows{
     Row{"DequantizeLinear", accelerate_dequantize, kNone},
     Row{"Div", accelerate_binary},
     Row{"Dropout", accelerate_pass_through, kNone},
+    Row{"Einsum", accelerate_einsum},
     Row{"Elu", accelerate_unary},
     Row{"Equal", accelerate_predicate},
     Row{"DynamicQuantizeLinear", accelerate_dynamic_quantize, kNone},
