@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 
+#include "interp/attention.h"
 #include "interp/binary.h"
 #include "interp/cast.h"
 #include "interp/channel_affine.h"
@@ -41,7 +43,7 @@ namespace {
 using Factory = std::unique_ptr<AcceleratedKernel> (*)(const NodeFacts&);
 
 struct Row {
-  std::string_view op;  // of the default domain
+  std::string_view op;
   Factory make;
   // What results are when float16 and bfloat16 are computed in float32; nothing where the kernel
   // takes such operands itself or not at all.
@@ -50,12 +52,13 @@ struct Row {
 
 constexpr std::nullopt_t kNone = std::nullopt;
 
-constexpr std::array kRows{
+constexpr std::array kRows{  // of ai.onnx
     Row{"Abs", accelerate_unary, HalfResults::kSelected},
     Row{"Add", accelerate_binary},
     Row{"And", accelerate_predicate},
     Row{"ArgMax", accelerate_arg_reduction},
     Row{"ArgMin", accelerate_arg_reduction},
+    Row{"Attention", accelerate_attention},
     Row{"AveragePool", accelerate_average_pool},
     Row{"BatchNormalization", accelerate_batch_normalization},
     Row{"Cast", accelerate_cast, kNone},
@@ -169,21 +172,31 @@ constexpr std::array kRows{
     Row{"Xor", accelerate_predicate},
 };
 
+constexpr std::array kMicrosoftRows{  // of com.microsoft
+    Row{"Attention", accelerate_packed_attention},
+    Row{"MultiHeadAttention", accelerate_multi_head_attention},
+};
+
+// Null when there is none.
+const Row* find_row(std::string_view domain, std::string_view op) {
+  std::span<const Row> rows;
+  if (domain.empty() || domain == "ai.onnx") rows = kRows;
+  if (domain == "com.microsoft") rows = kMicrosoftRows;
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.op == op; });
+  return row == rows.end() ? nullptr : &*row;
+}
+
 }  // namespace
 
 bool has_accelerated_kernel(std::string_view domain, std::string_view op) {
-  return domain.empty() &&
-         std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) { return row.op == op; });
+  return find_row(domain, op) != nullptr;
 }
 
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts) {
-  if (!facts.node->is_default_domain()) return nullptr;
-  for (const Row& row : kRows) {
-    if (row.op != facts.node->op_type) continue;
-    std::unique_ptr<AcceleratedKernel> kernel = row.make(facts);
-    return row.halves ? with_half_operands(std::move(kernel), *row.halves) : std::move(kernel);
-  }
-  return nullptr;
+  const Row* row = find_row(facts.node->domain, facts.node->op_type);
+  if (row == nullptr) return nullptr;
+  std::unique_ptr<AcceleratedKernel> kernel = row->make(facts);
+  return row->halves ? with_half_operands(std::move(kernel), *row->halves) : std::move(kernel);
 }
 
 }  // namespace fettle::interp

@@ -17,9 +17,9 @@ struct Reordered {
   int64_t elements = 0;
 };
 
-// out[labels] = sum over all other labels of x[...] * y[...], as products A * B of matrices for each
-// index of the batch. Labels of both operands and the output are batch axes, those of one operand
-// and the output are rows or columns, the others are summed.
+// out[labels] = sum over all other labels of x[...] * y[...], as products A * B of matrices for
+// each index of the batch. Labels of both operands and the output are batch axes, those of one
+// operand and the output are rows or columns, the others are summed.
 struct Contraction {
   bool swapped = false;  // A is the second operand
   // Applied to A, B and the result; operands are read where they lie otherwise.

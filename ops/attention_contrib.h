@@ -41,7 +41,7 @@ class ContribBias {
 };
 
 // Output 0 [batch, positions, heads * size] = attention of the operands.
-void attend_packed(KernelContext& ctx, const AttentionOperands& o, const ContribBias& bias,
-                   const ScoreOutput& scores);
+void attend_packed(KernelContext& ctx, const AttentionKernels& kernels, const AttentionOperands& o,
+                   const ContribBias& bias, const ScoreOutput& scores);
 
 }  // namespace fettle::ops

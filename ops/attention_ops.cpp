@@ -176,14 +176,13 @@ int64_t window_size(const ir::Node& node, const char* name) {
   fail(ErrorCode::kBadInput, "attribute {} must be -1 or more; found {}", name, size);
 }
 
-template <int version>
-Sight sight_of(const KernelContext& ctx, const AttentionOperands& o) {
+Sight sight_of(const KernelContext& ctx, int64_t version, const AttentionOperands& o) {
   Sight s;
   s.causal = ctx.node().attr_int("is_causal", 0) != 0;
   s.past = o.key.past_positions();
   s.queries = o.query.at.positions;
-  if constexpr (version >= kPadded) s.valid = valid_keys(ctx, o);
-  if constexpr (version >= kWindowed) {
+  if (version >= kPadded) s.valid = valid_keys(ctx, o);
+  if (version >= kWindowed) {
     s.left = window_size(ctx.node(), "left_window_size");
     s.right = window_size(ctx.node(), "right_window_size");
   }
@@ -214,33 +213,8 @@ ir::Tensor* present(KernelContext& ctx, size_t output, const CachedHeads& cache)
 }
 
 template <int version>
-void attention(KernelContext& ctx) {
-  check_softmax_precision(ctx.node());
-  const AttentionOperands o = operands_of(ctx);
-  const HeadLayout& q = o.query.at;
-  const Sight sight = sight_of<version>(ctx, o);
-  std::optional<Mask> mask;
-  if (ctx.has(kMask)) mask.emplace(ctx.input(kMask), o, version >= kPadded);
-  if (ir::Tensor* keys = present(ctx, 1, o.key)) store_cache(o.key, *keys);
-  if (ir::Tensor* values = present(ctx, 2, o.value)) store_cache(o.value, *values);
-  ScoreOutput scores;
-  scores.stage = score_stage(ctx.node());
-  const ir::DataType type = ctx.input(0).type();
-  if (ctx.output_count() > 3 && ctx.wants(3)) {
-    scores.tensor = &ctx.output(3, type, {q.batch, q.heads, q.positions, o.key.positions()});
-  }
-  const int64_t value_size = o.value.current.at.size;
-  const bool packed = ctx.input(0).rank() == 3;
-  ir::Tensor& y =
-      ctx.output(0, type,
-                 packed ? ir::Dims{q.batch, q.positions, checked_mul(q.heads, value_size)}
-                        : ir::Dims{q.batch, q.heads, q.positions, value_size});
-  const AddBias bias = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
-    if (mask) mask->add_to(row, b, h, p);
-    if (!sight.unlimited()) sight.add_to(row, b, p);
-  };
-  attend(o, mask || !sight.unlimited() ? bias : AddBias(), scores, y,
-         packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y"));
+void attention_since(KernelContext& ctx) {
+  attention(ctx, version, reference_attention());
 }
 
 // --- Shapes ----------------------------------------------------------------------------------
@@ -315,9 +289,9 @@ int64_t attention_macs(const ir::Node& node, const std::vector<ir::Dims>& inputs
 constexpr const char* kMicrosoft = "com.microsoft";
 
 constexpr OpDef kRows[] = {
-    {"", "Attention", 23, infer_attention, attention<23>, kNoFacts, 0, attention_macs},
-    {"", "Attention", 24, infer_attention, attention<24>, kNoFacts, 0, attention_macs},
-    {"", "Attention", 25, infer_attention, attention<25>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 23, infer_attention, attention_since<23>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 24, infer_attention, attention_since<24>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 25, infer_attention, attention_since<25>, kNoFacts, 0, attention_macs},
     {"", "RotaryEmbedding", 23, infer_rotary_embedding, rotary_embedding},
     {"", "TensorScatter", 24, infer_tensor_scatter, by_width<tensor_scatter, 0b11>},
     {"", "LinearAttention", 27, infer_linear_attention, linear_attention},
@@ -330,6 +304,35 @@ constexpr OpDef kRows[] = {
 };
 
 }  // namespace
+
+void attention(KernelContext& ctx, int64_t version, const AttentionKernels& kernels) {
+  check_softmax_precision(ctx.node());
+  AttentionOperands o = operands_of(ctx);
+  const HeadLayout& q = o.query.at;
+  const Sight sight = sight_of(ctx, version, o);
+  std::optional<Mask> mask;
+  if (ctx.has(kMask)) mask.emplace(ctx.input(kMask), o, version >= kPadded);
+  if (ir::Tensor* keys = present(ctx, 1, o.key)) move_to_cache(o.key, *keys);
+  if (ir::Tensor* values = present(ctx, 2, o.value)) move_to_cache(o.value, *values);
+  ScoreOutput scores;
+  scores.stage = score_stage(ctx.node());
+  const ir::DataType type = ctx.input(0).type();
+  if (ctx.output_count() > 3 && ctx.wants(3)) {
+    scores.tensor = &ctx.output(3, type, {q.batch, q.heads, q.positions, o.key.positions()});
+  }
+  const int64_t value_size = o.value.current.at.size;
+  const bool packed = ctx.input(0).rank() == 3;
+  ir::Tensor& y =
+      ctx.output(0, type,
+                 packed ? ir::Dims{q.batch, q.positions, checked_mul(q.heads, value_size)}
+                        : ir::Dims{q.batch, q.heads, q.positions, value_size});
+  const AddBias bias = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
+    if (mask) mask->add_to(row, b, h, p);
+    if (!sight.unlimited()) sight.add_to(row, b, p);
+  };
+  kernels.attend_heads(o, mask || !sight.unlimited() ? bias : AddBias(), scores, y,
+                 packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y"));
+}
 
 std::span<const OpDef> attention_ops() {
   return kRows;

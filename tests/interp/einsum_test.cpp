@@ -147,7 +147,8 @@ TEST(Contraction, RefusesExtentsThatDoNotFit) {
 // Shapes change between runs: the kernel plans anew.
 TEST(Einsum, FollowsShapes) {
   const ir::Model model = test::parse_text_graph(
-      "g (float[n,8] x, float[8,m] y) => (float r) { r = Einsum <equation = \"ij,jk->ki\"> (x, y) }");
+      "g (float[n,8] x, float[8,m] y) => (float r) "
+      "{ r = Einsum <equation = \"ij,jk->ki\"> (x, y) }");
   interp::Executor executor(model, {.exact = false, .threads = 2});
   for (const int64_t n : {3, 20, 3}) {
     interp::Feeds feeds;
