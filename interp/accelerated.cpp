@@ -25,6 +25,7 @@
 #include "interp/pad.h"
 #include "interp/pooling.h"
 #include "interp/quantize.h"
+#include "interp/quantized_weights.h"
 #include "interp/recurrent.h"
 #include "interp/reduce.h"
 #include "interp/reshape_view.h"
@@ -174,6 +175,8 @@ constexpr std::array kRows{  // of ai.onnx
 
 constexpr std::array kMicrosoftRows{  // of com.microsoft
     Row{"Attention", accelerate_packed_attention},
+    Row{"FusedMatMul", accelerate_fused_matmul},
+    Row{"MatMulNBits", accelerate_matmul_nbits},
     Row{"MultiHeadAttention", accelerate_multi_head_attention},
 };
 
