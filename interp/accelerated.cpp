@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "interp/attention.h"
+#include "interp/biased_activation.h"
 #include "interp/binary.h"
 #include "interp/cast.h"
 #include "interp/channel_affine.h"
@@ -15,6 +16,7 @@
 #include "interp/convolution_integer.h"
 #include "interp/einsum.h"
 #include "interp/expand.h"
+#include "interp/fused_convolution.h"
 #include "interp/gather.h"
 #include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
@@ -32,6 +34,7 @@
 #include "interp/resize.h"
 #include "interp/row_kernels.h"
 #include "interp/shape_values.h"
+#include "interp/skip_normalization.h"
 #include "interp/slice.h"
 #include "interp/transpose.h"
 #include "interp/transposed_convolution.h"
@@ -175,9 +178,17 @@ constexpr std::array kRows{  // of ai.onnx
 
 constexpr std::array kMicrosoftRows{  // of com.microsoft
     Row{"Attention", accelerate_packed_attention},
+    Row{"BiasGelu", accelerate_biased_activation},
+    Row{"EmbedLayerNormalization", accelerate_embed_normalization, kNone},
+    Row{"FastGelu", accelerate_biased_activation},
+    Row{"FusedConv", accelerate_fused_convolution},
     Row{"FusedMatMul", accelerate_fused_matmul},
+    Row{"Gelu", accelerate_biased_activation},
     Row{"MatMulNBits", accelerate_matmul_nbits},
     Row{"MultiHeadAttention", accelerate_multi_head_attention},
+    Row{"QuickGelu", accelerate_biased_activation},
+    Row{"SkipLayerNormalization", accelerate_skip_normalization},
+    Row{"SkipSimplifiedLayerNormalization", accelerate_skip_normalization},
 };
 
 // Null when there is none.
