@@ -25,11 +25,29 @@ double max_of(const double* x, int64_t n) {
   return greatest;
 }
 
-// y[i] += x[i] - shift.
+// y[i] = x[i] - shift.
 FETTLE_VECTORIZED
-void add_shifted_row(const double* x, double shift, float* y, int64_t n) {
+void shift_row(const double* x, double shift, float* y, int64_t n) {
 #pragma omp simd
-  for (int64_t i = 0; i < n; ++i) y[i] += static_cast<float>(x[i] - shift);
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(x[i] - shift);
+}
+
+// The bias of a query in float32, `bias` is scratch; false when it masks all keys. Weights do not
+// change when a number is added to all of it: with the greatest at 0, large ones that all keys
+// share take no digits from the scores.
+bool float_bias(const ops::AddBias& add, int64_t b, int64_t h, int64_t position,
+                std::vector<double>& bias, float* to) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::fill(bias.begin(), bias.end(), 0.0);
+  add(b, h, position, bias);
+  const auto keys = static_cast<int64_t>(bias.size());
+  const double greatest = max_of(bias.data(), keys);
+  if (greatest == -kInfinity &&
+      std::all_of(bias.begin(), bias.end(), [](double x) { return x == -kInfinity; })) {
+    return false;
+  }
+  shift_row(bias.data(), greatest == -kInfinity ? 0.0 : greatest, to, keys);
+  return true;
 }
 
 // Vectors of float32 to read.
@@ -90,7 +108,8 @@ class Attention {
         out_(out),
         layout_(layout) {}
 
-  void run() const {
+  void run() {
+    if (add_bias_) share_bias();
     const ops::HeadLayout& q = query_.at;
     const int64_t keys = key_.at.positions;
     const int64_t rows = block_rows(q.positions, keys);
@@ -109,6 +128,7 @@ class Attention {
  private:
   static constexpr int64_t kWeightCost = 16;  // of a score and its weight, in multiplications
   static constexpr int64_t kBlockScores = 64 << 10;
+  static constexpr int64_t kMostSharedBias = 4 << 20;  // floats
 
   // Scores of a block stay in the cache; many rows repay that keys and values are turned over and
   // packed for each block.
@@ -146,39 +166,55 @@ class Attention {
     }
   }
 
+  // Computes the bias once for all heads where it is the same for them.
+  void share_bias() {
+    const ops::HeadLayout& q = query_.at;
+    const int64_t keys = key_.at.positions;
+    const int64_t queries = q.batch * q.positions;
+    if (add_bias_.per_head || q.heads == 1 || queries > kMostSharedBias / keys) return;
+    shared_bias_ = ir::Tensor(kFloat, {queries, keys});
+    attends_.assign(static_cast<size_t>(queries), 0);
+    float* to = shared_bias_.mutable_data<float>().data();
+    for_each_row(queries, keys * 4, [&](int64_t i) {
+      std::vector<double> scratch(static_cast<size_t>(keys));
+      attends_[static_cast<size_t>(i)] = float_bias(add_bias_, i / q.positions, 0, i % q.positions,
+                                                    scratch, to + i * keys);
+    });
+  }
+
+  // Adds the bias of a query to its scores; false when it masks all keys.
+  bool add_bias(int64_t b, int64_t h, int64_t position, std::vector<double>& scratch, float* row,
+                float* scores) const {
+    const int64_t keys = key_.at.positions;
+    if (!shared_bias_.defined()) {
+      if (!float_bias(add_bias_, b, h, position, scratch, row)) return false;
+      add_scaled_row(1.0f, row, scores, keys);
+      return true;
+    }
+    const int64_t query = b * query_.at.positions + position;
+    if (attends_[static_cast<size_t>(query)] == 0) return false;
+    add_scaled_row(1.0f, shared_bias_.data<float>().data() + query * keys, scores, keys);
+    return true;
+  }
+
   // Turns rows of scores into weights, each row yet to be multiplied by its factor: 0 where there
   // is nothing to attend to.
   void weigh(int64_t b, int64_t h, int64_t first, int64_t rows, float* scores,
              float* factors) const {
     const int64_t keys = key_.at.positions;
-    std::vector<double> bias(add_bias_ ? static_cast<size_t>(keys) : 0);
+    const bool own = add_bias_ && !shared_bias_.defined();
+    std::vector<double> bias(own ? static_cast<size_t>(keys) : 0);
+    std::vector<float> row(bias.size());
     for (int64_t r = 0; r < rows; ++r, scores += keys) {
       if (cap_ > 0.0f) {
         affine_row(scores, 1.0f / cap_, 0.0f, scores, keys);
         tanh_row(scores, scores, keys);
         affine_row(scores, cap_, 0.0f, scores, keys);
       }
-      factors[r] = add_bias(b, h, first + r, bias, scores) ? softmax(scores, keys) : 0.0f;
+      const bool attends = !add_bias_ || add_bias(b, h, first + r, bias, row.data(), scores);
+      factors[r] = attends ? softmax(scores, keys) : 0.0f;
       if (factors[r] == 0.0f) std::fill_n(scores, keys, 0.0f);
     }
-  }
-
-  // False when the bias masks all keys. Weights do not change when a number is added to all of it:
-  // with the greatest at 0, large ones that all keys share take no digits from the scores.
-  bool add_bias(int64_t b, int64_t h, int64_t position, std::vector<double>& bias,
-                float* scores) const {
-    if (bias.empty()) return true;
-    std::fill(bias.begin(), bias.end(), 0.0);
-    add_bias_(b, h, position, bias);
-    const auto keys = static_cast<int64_t>(bias.size());
-    const double greatest = max_of(bias.data(), keys);
-    const double infinity = std::numeric_limits<double>::infinity();
-    if (greatest == -infinity &&
-        std::all_of(bias.begin(), bias.end(), [&](double x) { return x == -infinity; })) {
-      return false;
-    }
-    add_shifted_row(bias.data(), greatest == -infinity ? 0.0 : greatest, scores, keys);
-    return true;
   }
 
   static float softmax(float* scores, int64_t keys) {
@@ -196,6 +232,8 @@ class Attention {
   float scale_;
   float cap_;  // 0: none
   const ops::AddBias& add_bias_;
+  ir::Tensor shared_bias_;         // of all queries, or undefined
+  std::vector<uint8_t> attends_;  // per query: 0 where that masks all keys
   float* out_;
   const ops::HeadLayout& layout_;
 };

@@ -146,6 +146,8 @@ class EmbedNormalization : public AcceleratedKernel {
         (call.has(4) && !take_lookup(call, 4, 1, tokens, length, lookups))) {
       return false;
     }
+    ir::Tensor counts;
+    if (node_.output(kCounts) != nullptr && !count_unmasked(call, tokens, counts)) return false;
     const ir::Dims dims = {tokens[0], tokens[1], length};
     ir::Tensor y(kFloat, dims);
     ir::Tensor sums;
@@ -160,12 +162,29 @@ class EmbedNormalization : public AcceleratedKernel {
       norm.apply(row, to + token * length);
     });
     call.set(0, std::move(y));
+    if (counts.defined()) call.set(kCounts, std::move(counts));
     if (sums.defined()) call.set(kSum, std::move(sums));
     return true;
   }
 
  private:
+  static constexpr size_t kCounts = 1;
   static constexpr size_t kSum = 2;
+
+  // How many entries of the mask are 1, per sample, 0 without a mask; false when it does not fit.
+  static bool count_unmasked(Call& call, const ir::Dims& tokens, ir::Tensor& counts) {
+    counts = ir::Tensor(ir::DataType::kInt32, {tokens[0]});
+    const auto out = counts.mutable_data<int32_t>();
+    std::fill(out.begin(), out.end(), 0);
+    if (!call.has(7)) return true;
+    if (call.type(7) != ir::DataType::kInt32 || *call.dims(7) != tokens) return false;
+    const int32_t* mask = call.tensor(7)->data<int32_t>().data();
+    for (int32_t& sum : out) {
+      sum = static_cast<int32_t>(std::count(mask, mask + tokens[1], 1));
+      mask += tokens[1];
+    }
+    return true;
+  }
 
   // False for operands that do not fit, an index out of range among them.
   static bool take_lookup(Call& call, size_t table, size_t ids, const ir::Dims& tokens,
@@ -205,7 +224,7 @@ std::unique_ptr<AcceleratedKernel> accelerate_skip_normalization(const NodeFacts
 
 std::unique_ptr<AcceleratedKernel> accelerate_embed_normalization(const NodeFacts& facts) {
   const ir::Node& node = *facts.node;
-  if (node.output(1) != nullptr || !(node.attr_float("epsilon", 1e-12f) >= 0.0f)) return nullptr;
+  if (!(node.attr_float("epsilon", 1e-12f) >= 0.0f)) return nullptr;
   return std::make_unique<EmbedNormalization>(node);
 }
 

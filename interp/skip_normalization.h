@@ -8,7 +8,7 @@ namespace fettle::interp {
 // Row of the table of accelerated kernels: SkipLayerNormalization and
 // SkipSimplifiedLayerNormalization. None where mean or deviation are outputs.
 std::unique_ptr<AcceleratedKernel> accelerate_skip_normalization(const NodeFacts& facts);
-// Row of the table: EmbedLayerNormalization. None where the mask is counted.
+// Row of the table: EmbedLayerNormalization.
 std::unique_ptr<AcceleratedKernel> accelerate_embed_normalization(const NodeFacts& facts);
 
 }  // namespace fettle::interp

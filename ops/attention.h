@@ -103,9 +103,16 @@ void softmax_row(std::span<double> row);
 
 // Numbers of attribute qk_matmul_output_mode.
 enum class ScoreStage { kProduct = 0, kCapped = 1, kBiased = 2, kWeights = 3 };
-// Adds to the scores' bias [key positions], zeros before, of a query.
-using AddBias =
-    std::function<void(int64_t batch, int64_t head, int64_t position, std::span<double> bias)>;
+// Adds to the scores' bias [key positions], zeros before, of a query. May be empty.
+struct AddBias {
+  std::function<void(int64_t batch, int64_t head, int64_t position, std::span<double> bias)> add;
+  bool per_head = true;  // false: the same for all heads
+
+  explicit operator bool() const { return static_cast<bool>(add); }
+  void operator()(int64_t batch, int64_t head, int64_t position, std::span<double> bias) const {
+    add(batch, head, position, bias);
+  }
+};
 // Where the scores of one stage go: [batch, query heads, query positions, key positions].
 struct ScoreOutput {
   ir::Tensor* tensor = nullptr;

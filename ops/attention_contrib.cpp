@@ -107,8 +107,8 @@ void attend_packed(KernelContext& ctx, const AttentionKernels& kernels, const At
   const HeadLayout& q = o.query.at;
   ir::Tensor& y = ctx.output(0, ctx.input(0).type(),
                              {q.batch, q.positions, checked_mul(q.heads, o.value.current.at.size)});
-  kernels.attend_heads(o, bias.empty() ? AddBias() : AddBias(std::cref(bias)), scores, y,
-                 packed_heads(y.dims(), q.heads, "output"));
+  const AddBias add = bias.empty() ? AddBias() : AddBias{std::cref(bias), bias.per_head()};
+  kernels.attend_heads(o, add, scores, y, packed_heads(y.dims(), q.heads, "output"));
 }
 
 }  // namespace fettle::ops

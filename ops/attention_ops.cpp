@@ -1,4 +1,5 @@
 // Attention of ai.onnx, and the table of the operators around attention.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -104,6 +105,7 @@ class Mask {
     }
   }
 
+  bool per_head() const { return strides_[1] != 0; }
   // Keys beyond a short mask are masked.
   void add_to(std::span<double> bias, int64_t b, int64_t h, int64_t p) const {
     if (bias.empty()) return;
@@ -142,11 +144,13 @@ struct Sight {
     const auto keys = static_cast<int64_t>(bias.size());
     const int64_t end = valid.empty() ? keys : valid[static_cast<size_t>(b)];
     const int64_t at = p + (valid.empty() ? past : end - queries);
-    for (int64_t k = 0; k < keys; ++k) {
-      const bool seen = k < end && !(causal && k > at) && !(left >= 0 && at - k > left) &&
-                        !(right >= 0 && k - at > right);
-      if (!seen) bias[static_cast<size_t>(k)] += -kInfinity;
-    }
+    int64_t last = end;
+    if (causal) last = std::min(last, at + 1);
+    if (right >= 0 && right < keys - at) last = std::min(last, at + right + 1);
+    const int64_t first = left >= 0 && left < at ? std::min(at - left, keys) : 0;
+    last = std::max(last, first);
+    for (int64_t k = 0; k < first; ++k) bias[static_cast<size_t>(k)] += -kInfinity;
+    for (int64_t k = last; k < keys; ++k) bias[static_cast<size_t>(k)] += -kInfinity;
   }
 };
 
@@ -326,12 +330,17 @@ void attention(KernelContext& ctx, int64_t version, const AttentionKernels& kern
       ctx.output(0, type,
                  packed ? ir::Dims{q.batch, q.positions, checked_mul(q.heads, value_size)}
                         : ir::Dims{q.batch, q.heads, q.positions, value_size});
-  const AddBias bias = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
-    if (mask) mask->add_to(row, b, h, p);
-    if (!sight.unlimited()) sight.add_to(row, b, p);
-  };
-  kernels.attend_heads(o, mask || !sight.unlimited() ? bias : AddBias(), scores, y,
-                 packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y"));
+  AddBias bias;
+  bias.per_head = mask && mask->per_head();
+  if (mask || !sight.unlimited()) {
+    bias.add = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
+      if (mask) mask->add_to(row, b, h, p);
+      if (!sight.unlimited()) sight.add_to(row, b, p);
+    };
+  }
+  const HeadLayout layout =
+      packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y");
+  kernels.attend_heads(o, bias, scores, y, layout);
 }
 
 std::span<const OpDef> attention_ops() {
