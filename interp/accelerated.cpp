@@ -32,6 +32,7 @@
 #include "interp/reduce.h"
 #include "interp/reshape_view.h"
 #include "interp/resize.h"
+#include "interp/rotary.h"
 #include "interp/row_kernels.h"
 #include "interp/shape_values.h"
 #include "interp/skip_normalization.h"
@@ -145,6 +146,7 @@ constexpr std::array kRows{  // of ai.onnx
     Row{"Relu", accelerate_unary, HalfResults::kSelected},
     Row{"Reshape", accelerate_view, HalfResults::kMoved},
     Row{"Resize", accelerate_resize, kNone},
+    Row{"RotaryEmbedding", accelerate_rotary},
     Row{"Round", accelerate_unary},
     Row{"ScatterND", accelerate_scatter_nd, kNone},
     Row{"Selu", accelerate_unary},
@@ -187,6 +189,7 @@ constexpr std::array kMicrosoftRows{  // of com.microsoft
     Row{"MatMulNBits", accelerate_matmul_nbits},
     Row{"MultiHeadAttention", accelerate_multi_head_attention},
     Row{"QuickGelu", accelerate_biased_activation},
+    Row{"RotaryEmbedding", accelerate_contrib_rotary},
     Row{"SkipLayerNormalization", accelerate_skip_normalization},
     Row{"SkipSimplifiedLayerNormalization", accelerate_skip_normalization},
 };

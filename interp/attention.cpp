@@ -3,9 +3,10 @@
 
 #include "interp/attention_heads.h"
 #include "interp/float_product.h"
+#include "interp/literal_kernel.h"
 #include "interp/subnormals.h"
+#include "ops/attention.h"
 #include "ops/batch_normalization.h"
-#include "ops/real_elements.h"
 
 namespace fettle::interp {
 namespace {
@@ -25,19 +26,10 @@ class AttentionKernel : public AcceleratedKernel {
   }
 
   bool run(Call& call) override {
-    if (call.type(0) != kFloat) return false;
-    std::vector<const ops::RuntimeValue*> inputs(call.input_count());
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      if (ops::is_real(call.type(i)) && call.type(i) != kFloat) return false;
-      inputs[i] = call.value(i);
-    }
     constant_weights_ = call.is_constant(kWeights);
-    ops::KernelContext context(node_, opset_, std::move(inputs), nullptr);
-    compute_(context, kernels_);
-    for (size_t i = 0; i < context.output_count(); ++i) {
-      if (context.wants(i)) call.set(i, std::move(context.outputs()[i].tensor));
-    }
-    return true;
+    return run_literally(node_, opset_, call, [&](ops::KernelContext& context) {
+      compute_(context, kernels_);
+    });
   }
 
  private:
