@@ -18,6 +18,8 @@
 #include "interp/expand.h"
 #include "interp/fused_convolution.h"
 #include "interp/gather.h"
+#include "interp/gather_elements.h"
+#include "interp/grid_sample.h"
 #include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
@@ -92,6 +94,7 @@ constexpr std::array kRows{  // of ai.onnx
     Row{"Floor", accelerate_unary},
     Row{"GRU", accelerate_recurrent},
     Row{"Gather", accelerate_gather, kNone},
+    Row{"GatherElements", accelerate_gather_elements, kNone},
     Row{"GatherND", accelerate_gather_nd, kNone},
     Row{"Gelu", accelerate_unary},
     Row{"Gemm", accelerate_gemm},
@@ -99,6 +102,7 @@ constexpr std::array kRows{  // of ai.onnx
     Row{"GlobalMaxPool", accelerate_reduction, HalfResults::kSelected},
     Row{"Greater", accelerate_predicate},
     Row{"GreaterOrEqual", accelerate_predicate},
+    Row{"GridSample", accelerate_grid_sample},
     Row{"GroupNormalization", accelerate_group_normalization},
     Row{"HardSigmoid", accelerate_unary},
     Row{"HardSwish", accelerate_unary},
