@@ -3,16 +3,23 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 
+#include "interp/attention.h"
+#include "interp/biased_activation.h"
 #include "interp/binary.h"
 #include "interp/cast.h"
 #include "interp/channel_affine.h"
 #include "interp/concat.h"
 #include "interp/convolution.h"
 #include "interp/convolution_integer.h"
+#include "interp/einsum.h"
 #include "interp/expand.h"
+#include "interp/fused_convolution.h"
 #include "interp/gather.h"
+#include "interp/gather_elements.h"
+#include "interp/grid_sample.h"
 #include "interp/half_adapter.h"
 #include "interp/integer_convolution.h"
 #include "interp/integer_product.h"
@@ -22,12 +29,15 @@
 #include "interp/pad.h"
 #include "interp/pooling.h"
 #include "interp/quantize.h"
+#include "interp/quantized_weights.h"
 #include "interp/recurrent.h"
 #include "interp/reduce.h"
 #include "interp/reshape_view.h"
 #include "interp/resize.h"
+#include "interp/rotary.h"
 #include "interp/row_kernels.h"
 #include "interp/shape_values.h"
+#include "interp/skip_normalization.h"
 #include "interp/slice.h"
 #include "interp/transpose.h"
 #include "interp/transposed_convolution.h"
@@ -40,7 +50,7 @@ namespace {
 using Factory = std::unique_ptr<AcceleratedKernel> (*)(const NodeFacts&);
 
 struct Row {
-  std::string_view op;  // of the default domain
+  std::string_view op;
   Factory make;
   // What results are when float16 and bfloat16 are computed in float32; nothing where the kernel
   // takes such operands itself or not at all.
@@ -49,12 +59,13 @@ struct Row {
 
 constexpr std::nullopt_t kNone = std::nullopt;
 
-constexpr std::array kRows{
+constexpr std::array kRows{  // of ai.onnx
     Row{"Abs", accelerate_unary, HalfResults::kSelected},
     Row{"Add", accelerate_binary},
     Row{"And", accelerate_predicate},
     Row{"ArgMax", accelerate_arg_reduction},
     Row{"ArgMin", accelerate_arg_reduction},
+    Row{"Attention", accelerate_attention},
     Row{"AveragePool", accelerate_average_pool},
     Row{"BatchNormalization", accelerate_batch_normalization},
     Row{"Cast", accelerate_cast, kNone},
@@ -72,6 +83,7 @@ constexpr std::array kRows{
     Row{"DequantizeLinear", accelerate_dequantize, kNone},
     Row{"Div", accelerate_binary},
     Row{"Dropout", accelerate_pass_through, kNone},
+    Row{"Einsum", accelerate_einsum},
     Row{"Elu", accelerate_unary},
     Row{"Equal", accelerate_predicate},
     Row{"DynamicQuantizeLinear", accelerate_dynamic_quantize, kNone},
@@ -82,6 +94,7 @@ constexpr std::array kRows{
     Row{"Floor", accelerate_unary},
     Row{"GRU", accelerate_recurrent},
     Row{"Gather", accelerate_gather, kNone},
+    Row{"GatherElements", accelerate_gather_elements, kNone},
     Row{"GatherND", accelerate_gather_nd, kNone},
     Row{"Gelu", accelerate_unary},
     Row{"Gemm", accelerate_gemm},
@@ -89,6 +102,7 @@ constexpr std::array kRows{
     Row{"GlobalMaxPool", accelerate_reduction, HalfResults::kSelected},
     Row{"Greater", accelerate_predicate},
     Row{"GreaterOrEqual", accelerate_predicate},
+    Row{"GridSample", accelerate_grid_sample},
     Row{"GroupNormalization", accelerate_group_normalization},
     Row{"HardSigmoid", accelerate_unary},
     Row{"HardSwish", accelerate_unary},
@@ -136,6 +150,7 @@ constexpr std::array kRows{
     Row{"Relu", accelerate_unary, HalfResults::kSelected},
     Row{"Reshape", accelerate_view, HalfResults::kMoved},
     Row{"Resize", accelerate_resize, kNone},
+    Row{"RotaryEmbedding", accelerate_rotary},
     Row{"Round", accelerate_unary},
     Row{"ScatterND", accelerate_scatter_nd, kNone},
     Row{"Selu", accelerate_unary},
@@ -167,21 +182,42 @@ constexpr std::array kRows{
     Row{"Xor", accelerate_predicate},
 };
 
+constexpr std::array kMicrosoftRows{  // of com.microsoft
+    Row{"Attention", accelerate_packed_attention},
+    Row{"BiasGelu", accelerate_biased_activation},
+    Row{"EmbedLayerNormalization", accelerate_embed_normalization, kNone},
+    Row{"FastGelu", accelerate_biased_activation},
+    Row{"FusedConv", accelerate_fused_convolution},
+    Row{"FusedMatMul", accelerate_fused_matmul},
+    Row{"Gelu", accelerate_biased_activation},
+    Row{"MatMulNBits", accelerate_matmul_nbits},
+    Row{"MultiHeadAttention", accelerate_multi_head_attention},
+    Row{"QuickGelu", accelerate_biased_activation},
+    Row{"RotaryEmbedding", accelerate_contrib_rotary},
+    Row{"SkipLayerNormalization", accelerate_skip_normalization},
+    Row{"SkipSimplifiedLayerNormalization", accelerate_skip_normalization},
+};
+
+// Null when there is none.
+const Row* find_row(std::string_view domain, std::string_view op) {
+  std::span<const Row> rows;
+  if (domain.empty() || domain == "ai.onnx") rows = kRows;
+  if (domain == "com.microsoft") rows = kMicrosoftRows;
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.op == op; });
+  return row == rows.end() ? nullptr : &*row;
+}
+
 }  // namespace
 
 bool has_accelerated_kernel(std::string_view domain, std::string_view op) {
-  return domain.empty() &&
-         std::any_of(kRows.begin(), kRows.end(), [&](const Row& row) { return row.op == op; });
+  return find_row(domain, op) != nullptr;
 }
 
 std::unique_ptr<AcceleratedKernel> make_accelerated(const NodeFacts& facts) {
-  if (!facts.node->is_default_domain()) return nullptr;
-  for (const Row& row : kRows) {
-    if (row.op != facts.node->op_type) continue;
-    std::unique_ptr<AcceleratedKernel> kernel = row.make(facts);
-    return row.halves ? with_half_operands(std::move(kernel), *row.halves) : std::move(kernel);
-  }
-  return nullptr;
+  const Row* row = find_row(facts.node->domain, facts.node->op_type);
+  if (row == nullptr) return nullptr;
+  std::unique_ptr<AcceleratedKernel> kernel = row->make(facts);
+  return row->halves ? with_half_operands(std::move(kernel), *row->halves) : std::move(kernel);
 }
 
 }  // namespace fettle::interp

@@ -171,6 +171,12 @@ void multiply(const LeftMatrix& a, const PackedMatrix& b, const ProductEnd& end,
   });
 }
 
+void multiply_here(const LeftMatrix& a, const MatrixView& b, const ProductEnd& end, float* out,
+                   int64_t out_row) {
+  Direct(b, a.rows).run(strip_of(a, b.rows, end, out, out_row));
+  apply(end.function, out, out_row, a.rows, b.columns);
+}
+
 void multiply(const LeftMatrix& a, const MatrixView& b, const Batch& batch, const ProductEnd& end,
               float* out, int64_t out_row) {
   int64_t matrices = 1;

@@ -31,6 +31,10 @@ struct LeftMatrix {
 };
 void multiply(const LeftMatrix& a, const PackedMatrix& b, const ProductEnd& end, float* out,
               int64_t out_row);
+// The same with a right operand in a general layout, on the calling thread alone; overwrites its
+// scratch().
+void multiply_here(const LeftMatrix& a, const MatrixView& b, const ProductEnd& end, float* out,
+                   int64_t out_row);
 
 // Products of many small matrices: for each index of the batch axes, a and b at the given steps.
 struct BatchAxis {

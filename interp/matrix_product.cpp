@@ -197,4 +197,14 @@ std::unique_ptr<AcceleratedKernel> accelerate_gemm(const NodeFacts& facts) {
   return make_product(gemm_options(*facts.node));
 }
 
+std::unique_ptr<AcceleratedKernel> accelerate_fused_matmul(const NodeFacts& facts) {
+  const ir::Node& node = *facts.node;
+  if (node.attr_int("transBatchA", 0) != 0 || node.attr_int("transBatchB", 0) != 0) return nullptr;
+  ProductOptions options;
+  options.a.swapped = node.attr_int("transA", 0) != 0;
+  options.b.swapped = node.attr_int("transB", 0) != 0;
+  options.alpha = node.attr_float("alpha", 1.0f);
+  return make_product(std::move(options));
+}
+
 }  // namespace fettle::interp

@@ -30,5 +30,7 @@ std::unique_ptr<AcceleratedKernel> make_product(ProductOptions options);
 // Rows of the table of accelerated kernels.
 std::unique_ptr<AcceleratedKernel> accelerate_matmul(const NodeFacts& facts);
 std::unique_ptr<AcceleratedKernel> accelerate_gemm(const NodeFacts& facts);
+// FusedMatMul of com.microsoft; none where it transposes batches.
+std::unique_ptr<AcceleratedKernel> accelerate_fused_matmul(const NodeFacts& facts);
 
 }  // namespace fettle::interp

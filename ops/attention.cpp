@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "ops/checked.h"
@@ -107,17 +108,33 @@ void store_cache(const CachedHeads& cache, ir::Tensor& out, int64_t begin) {
   const HeadLayout& at = cache.current.at;
   const int64_t positions = cache.positions();
   if (at.batch == 0 || at.heads == 0 || positions == 0) return;
+  const auto width = static_cast<size_t>(ir::data_type_bits(out.type()) / 8);
+  std::byte* to = out.mutable_bytes();
   ir::Tensor scratch = scratch_doubles(at.size);
   double* vector = scratch.mutable_data<double>().data();
+  const auto store = [&](const Heads& heads, int64_t b, int64_t h, int64_t p) {
+    if (heads.bias == nullptr && heads.tensor->type() == out.type()) {
+      std::memcpy(to + static_cast<size_t>(begin) * width,
+                  heads.tensor->bytes() + static_cast<size_t>(heads.at.offset(b, h, p)) * width,
+                  static_cast<size_t>(at.size) * width);
+    } else {
+      heads.load(b, h, p, vector);
+      store_doubles(vector, at.size, out, begin);
+    }
+    begin += at.size;
+  };
   for (int64_t b = 0; b < at.batch; ++b) {
     for (int64_t h = 0; h < at.heads; ++h) {
-      for (int64_t p = 0; p < positions; ++p) {
-        cache.load(b, h, p, vector);
-        store_doubles(vector, at.size, out, begin);
-        begin += at.size;
-      }
+      for (int64_t p = 0; p < cache.past_positions(); ++p) store(*cache.past, b, h, p);
+      for (int64_t p = 0; p < at.positions; ++p) store(cache.current, b, h, p);
     }
   }
+}
+
+void move_to_cache(CachedHeads& cache, ir::Tensor& out) {
+  store_cache(cache, out);
+  if (cache.current.bias != nullptr || out.type() != cache.current.tensor->type()) return;
+  cache = {std::nullopt, stacked_heads(out, "present")};
 }
 
 void check_operands(const AttentionOperands& o) {

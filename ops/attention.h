@@ -60,6 +60,9 @@ struct CachedHeads {
 };
 // Writes past and current vectors to `out` [batch, heads, positions, size] from `begin` on.
 void store_cache(const CachedHeads& cache, ir::Tensor& out, int64_t begin = 0);
+// The same to the whole of `out`, in which the vectors are read from then on where they lie there
+// as they are. `out` must outlive `cache`.
+void move_to_cache(CachedHeads& cache, ir::Tensor& out);
 
 struct AttentionOperands {
   Heads query;
@@ -100,9 +103,16 @@ void softmax_row(std::span<double> row);
 
 // Numbers of attribute qk_matmul_output_mode.
 enum class ScoreStage { kProduct = 0, kCapped = 1, kBiased = 2, kWeights = 3 };
-// Adds to the scores' bias [key positions], zeros before, of a query.
-using AddBias =
-    std::function<void(int64_t batch, int64_t head, int64_t position, std::span<double> bias)>;
+// Adds to the scores' bias [key positions], zeros before, of a query. May be empty.
+struct AddBias {
+  std::function<void(int64_t batch, int64_t head, int64_t position, std::span<double> bias)> add;
+  bool per_head = true;  // false: the same for all heads
+
+  explicit operator bool() const { return static_cast<bool>(add); }
+  void operator()(int64_t batch, int64_t head, int64_t position, std::span<double> bias) const {
+    add(batch, head, position, bias);
+  }
+};
 // Where the scores of one stage go: [batch, query heads, query positions, key positions].
 struct ScoreOutput {
   ir::Tensor* tensor = nullptr;
@@ -113,12 +123,27 @@ struct ScoreOutput {
 void attend(const AttentionOperands& operands, const AddBias& bias, const ScoreOutput& scores,
             ir::Tensor& out, const HeadLayout& layout);
 
+// What the operators leave to others, which may compute it faster than here.
+struct AttentionKernels {
+  decltype(&attend) attend_heads;
+  // x [batch, positions, size] times w [size, columns], plus `bias` [columns] where it is given.
+  std::function<ir::Tensor(const ir::Tensor& x, const ir::Tensor& w, const ir::Tensor* bias)>
+      project;
+};
+// attend() and the product in double.
+const AttentionKernels& reference_attention();
+
+// Attention of ai.onnx as of version 23, 24 or 25, in attention_ops.cpp.
+void attention(KernelContext& ctx, int64_t version, const AttentionKernels& kernels);
+
 // In flex_attention.cpp, and of com.microsoft in packed_attention.cpp and multi_head_attention.cpp.
 void infer_flex_attention(InferContext& ctx);
 void flex_attention(KernelContext& ctx);
 void infer_packed_attention(InferContext& ctx);
 void packed_attention(KernelContext& ctx);
+void packed_attention(KernelContext& ctx, const AttentionKernels& kernels);
 void infer_multi_head_attention(InferContext& ctx);
 void multi_head_attention(KernelContext& ctx);
+void multi_head_attention(KernelContext& ctx, const AttentionKernels& kernels);
 
 }  // namespace fettle::ops

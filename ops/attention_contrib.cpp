@@ -102,13 +102,13 @@ bool ContribBias::masked(int64_t b, int64_t p, int64_t k) const {
   return mask_[((mask_rank_ == 2 ? b : b * queries_ + p)) * keys_ + k] <= 0;
 }
 
-void attend_packed(KernelContext& ctx, const AttentionOperands& o, const ContribBias& bias,
-                   const ScoreOutput& scores) {
+void attend_packed(KernelContext& ctx, const AttentionKernels& kernels, const AttentionOperands& o,
+                   const ContribBias& bias, const ScoreOutput& scores) {
   const HeadLayout& q = o.query.at;
   ir::Tensor& y = ctx.output(0, ctx.input(0).type(),
                              {q.batch, q.positions, checked_mul(q.heads, o.value.current.at.size)});
-  attend(o, bias.empty() ? AddBias() : AddBias(std::cref(bias)), scores, y,
-         packed_heads(y.dims(), q.heads, "output"));
+  const AddBias add = bias.empty() ? AddBias() : AddBias{std::cref(bias), bias.per_head()};
+  kernels.attend_heads(o, add, scores, y, packed_heads(y.dims(), q.heads, "output"));
 }
 
 }  // namespace fettle::ops

@@ -23,6 +23,7 @@ class ContribBias {
   // Operands `mask` and `bias` may be omitted. Throws when they do not fit the scores.
   ContribBias(const KernelContext& ctx, const AttentionOperands& o, size_t mask, size_t bias);
   bool empty() const { return !unidirectional_ && mask_ == nullptr && bias_ == nullptr; }
+  bool per_head() const { return bias_ != nullptr && strides_[1] != 0; }
   void operator()(int64_t b, int64_t h, int64_t p, std::span<double> row) const;
 
  private:
@@ -41,7 +42,7 @@ class ContribBias {
 };
 
 // Output 0 [batch, positions, heads * size] = attention of the operands.
-void attend_packed(KernelContext& ctx, const AttentionOperands& o, const ContribBias& bias,
-                   const ScoreOutput& scores);
+void attend_packed(KernelContext& ctx, const AttentionKernels& kernels, const AttentionOperands& o,
+                   const ContribBias& bias, const ScoreOutput& scores);
 
 }  // namespace fettle::ops

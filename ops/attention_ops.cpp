@@ -1,4 +1,5 @@
 // Attention of ai.onnx, and the table of the operators around attention.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -104,6 +105,7 @@ class Mask {
     }
   }
 
+  bool per_head() const { return strides_[1] != 0; }
   // Keys beyond a short mask are masked.
   void add_to(std::span<double> bias, int64_t b, int64_t h, int64_t p) const {
     if (bias.empty()) return;
@@ -142,11 +144,13 @@ struct Sight {
     const auto keys = static_cast<int64_t>(bias.size());
     const int64_t end = valid.empty() ? keys : valid[static_cast<size_t>(b)];
     const int64_t at = p + (valid.empty() ? past : end - queries);
-    for (int64_t k = 0; k < keys; ++k) {
-      const bool seen = k < end && !(causal && k > at) && !(left >= 0 && at - k > left) &&
-                        !(right >= 0 && k - at > right);
-      if (!seen) bias[static_cast<size_t>(k)] += -kInfinity;
-    }
+    int64_t last = end;
+    if (causal) last = std::min(last, at + 1);
+    if (right >= 0 && right < keys - at) last = std::min(last, at + right + 1);
+    const int64_t first = left >= 0 && left < at ? std::min(at - left, keys) : 0;
+    last = std::max(last, first);
+    for (int64_t k = 0; k < first; ++k) bias[static_cast<size_t>(k)] += -kInfinity;
+    for (int64_t k = last; k < keys; ++k) bias[static_cast<size_t>(k)] += -kInfinity;
   }
 };
 
@@ -176,14 +180,13 @@ int64_t window_size(const ir::Node& node, const char* name) {
   fail(ErrorCode::kBadInput, "attribute {} must be -1 or more; found {}", name, size);
 }
 
-template <int version>
-Sight sight_of(const KernelContext& ctx, const AttentionOperands& o) {
+Sight sight_of(const KernelContext& ctx, int64_t version, const AttentionOperands& o) {
   Sight s;
   s.causal = ctx.node().attr_int("is_causal", 0) != 0;
   s.past = o.key.past_positions();
   s.queries = o.query.at.positions;
-  if constexpr (version >= kPadded) s.valid = valid_keys(ctx, o);
-  if constexpr (version >= kWindowed) {
+  if (version >= kPadded) s.valid = valid_keys(ctx, o);
+  if (version >= kWindowed) {
     s.left = window_size(ctx.node(), "left_window_size");
     s.right = window_size(ctx.node(), "right_window_size");
   }
@@ -214,33 +217,8 @@ ir::Tensor* present(KernelContext& ctx, size_t output, const CachedHeads& cache)
 }
 
 template <int version>
-void attention(KernelContext& ctx) {
-  check_softmax_precision(ctx.node());
-  const AttentionOperands o = operands_of(ctx);
-  const HeadLayout& q = o.query.at;
-  const Sight sight = sight_of<version>(ctx, o);
-  std::optional<Mask> mask;
-  if (ctx.has(kMask)) mask.emplace(ctx.input(kMask), o, version >= kPadded);
-  if (ir::Tensor* keys = present(ctx, 1, o.key)) store_cache(o.key, *keys);
-  if (ir::Tensor* values = present(ctx, 2, o.value)) store_cache(o.value, *values);
-  ScoreOutput scores;
-  scores.stage = score_stage(ctx.node());
-  const ir::DataType type = ctx.input(0).type();
-  if (ctx.output_count() > 3 && ctx.wants(3)) {
-    scores.tensor = &ctx.output(3, type, {q.batch, q.heads, q.positions, o.key.positions()});
-  }
-  const int64_t value_size = o.value.current.at.size;
-  const bool packed = ctx.input(0).rank() == 3;
-  ir::Tensor& y =
-      ctx.output(0, type,
-                 packed ? ir::Dims{q.batch, q.positions, checked_mul(q.heads, value_size)}
-                        : ir::Dims{q.batch, q.heads, q.positions, value_size});
-  const AddBias bias = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
-    if (mask) mask->add_to(row, b, h, p);
-    if (!sight.unlimited()) sight.add_to(row, b, p);
-  };
-  attend(o, mask || !sight.unlimited() ? bias : AddBias(), scores, y,
-         packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y"));
+void attention_since(KernelContext& ctx) {
+  attention(ctx, version, reference_attention());
 }
 
 // --- Shapes ----------------------------------------------------------------------------------
@@ -315,9 +293,9 @@ int64_t attention_macs(const ir::Node& node, const std::vector<ir::Dims>& inputs
 constexpr const char* kMicrosoft = "com.microsoft";
 
 constexpr OpDef kRows[] = {
-    {"", "Attention", 23, infer_attention, attention<23>, kNoFacts, 0, attention_macs},
-    {"", "Attention", 24, infer_attention, attention<24>, kNoFacts, 0, attention_macs},
-    {"", "Attention", 25, infer_attention, attention<25>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 23, infer_attention, attention_since<23>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 24, infer_attention, attention_since<24>, kNoFacts, 0, attention_macs},
+    {"", "Attention", 25, infer_attention, attention_since<25>, kNoFacts, 0, attention_macs},
     {"", "RotaryEmbedding", 23, infer_rotary_embedding, rotary_embedding},
     {"", "TensorScatter", 24, infer_tensor_scatter, by_width<tensor_scatter, 0b11>},
     {"", "LinearAttention", 27, infer_linear_attention, linear_attention},
@@ -330,6 +308,40 @@ constexpr OpDef kRows[] = {
 };
 
 }  // namespace
+
+void attention(KernelContext& ctx, int64_t version, const AttentionKernels& kernels) {
+  check_softmax_precision(ctx.node());
+  AttentionOperands o = operands_of(ctx);
+  const HeadLayout& q = o.query.at;
+  const Sight sight = sight_of(ctx, version, o);
+  std::optional<Mask> mask;
+  if (ctx.has(kMask)) mask.emplace(ctx.input(kMask), o, version >= kPadded);
+  if (ir::Tensor* keys = present(ctx, 1, o.key)) move_to_cache(o.key, *keys);
+  if (ir::Tensor* values = present(ctx, 2, o.value)) move_to_cache(o.value, *values);
+  ScoreOutput scores;
+  scores.stage = score_stage(ctx.node());
+  const ir::DataType type = ctx.input(0).type();
+  if (ctx.output_count() > 3 && ctx.wants(3)) {
+    scores.tensor = &ctx.output(3, type, {q.batch, q.heads, q.positions, o.key.positions()});
+  }
+  const int64_t value_size = o.value.current.at.size;
+  const bool packed = ctx.input(0).rank() == 3;
+  ir::Tensor& y =
+      ctx.output(0, type,
+                 packed ? ir::Dims{q.batch, q.positions, checked_mul(q.heads, value_size)}
+                        : ir::Dims{q.batch, q.heads, q.positions, value_size});
+  AddBias bias;
+  bias.per_head = mask && mask->per_head();
+  if (mask || !sight.unlimited()) {
+    bias.add = [&](int64_t b, int64_t h, int64_t p, std::span<double> row) {
+      if (mask) mask->add_to(row, b, h, p);
+      if (!sight.unlimited()) sight.add_to(row, b, p);
+    };
+  }
+  const HeadLayout layout =
+      packed ? packed_heads(y.dims(), q.heads, "Y") : stacked_heads(y.dims(), "Y");
+  kernels.attend_heads(o, bias, scores, y, layout);
+}
 
 std::span<const OpDef> attention_ops() {
   return kRows;

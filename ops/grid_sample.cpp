@@ -1,43 +1,12 @@
 #include "ops/grid_sample.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "ops/real_elements.h"
 
 namespace fettle::ops {
 namespace {
-
-enum class Padding { kZeros, kBorder, kReflection };
-
-struct Options {
-  size_t support = 2;  // taps per axis: 1 nearest, 2 linear, 4 cubic
-  Padding padding = Padding::kZeros;
-  bool align_corners = false;
-};
-
-Options options_of(const ir::Node& node) {
-  Options options;
-  const std::string mode = node.attr_string("mode", "linear");
-  const std::string padding = node.attr_string("padding_mode", "zeros");
-  if (mode == "nearest") {
-    options.support = 1;
-  } else if (mode == "cubic" || mode == "bicubic") {
-    options.support = 4;
-  } else if (mode != "linear" && mode != "bilinear") {
-    fail(ErrorCode::kBadInput, "attribute mode: '{}' is not a known value", mode);
-  }
-  if (padding == "border") {
-    options.padding = Padding::kBorder;
-  } else if (padding == "reflection") {
-    options.padding = Padding::kReflection;
-  } else if (padding != "zeros") {
-    fail(ErrorCode::kBadInput, "attribute padding_mode: '{}' is not a known value", padding);
-  }
-  options.align_corners = node.attr_int("align_corners", 0) != 0;
-  return options;
-}
 
 // `x` mirrored at both borders until it lies between them.
 double reflected(double x, double low, double high) {
@@ -48,27 +17,12 @@ double reflected(double x, double low, double high) {
   return low + (rest <= range ? rest : 2 * range - rest);
 }
 
-// One axis of x and where a normalised coordinate falls on it.
-struct Axis {
-  int64_t extent = 1;
-  double low = 0;  // borders of reflection
-  double high = 0;
-
-  Axis(int64_t e, bool align_corners)
-      : extent(e),
-        low(align_corners ? 0.0 : -0.5),
-        high(static_cast<double>(e) - (align_corners ? 1.0 : 0.5)) {}
-};
-
-struct AxisTaps {
-  std::array<int64_t, 4> index;  // -1: a zero beyond the border
-  std::array<double, 4> weight;
-};
-
-int64_t padded_index(const Options& options, const Axis& axis, double i) {
+int64_t padded_index(const GridOptions& options, const GridAxis& axis, double i) {
   const double last = static_cast<double>(axis.extent - 1);
-  if (options.padding == Padding::kZeros && (i < 0 || i > last)) return -1;
-  if (options.padding == Padding::kReflection) i = std::trunc(reflected(i, axis.low, axis.high));
+  if (options.padding == GridPadding::kZeros && (i < 0 || i > last)) return -1;
+  if (options.padding == GridPadding::kReflection) {
+    i = std::trunc(reflected(i, axis.low, axis.high));
+  }
   return static_cast<int64_t>(std::clamp(i, 0.0, last));
 }
 
@@ -80,42 +34,13 @@ void cubic_weights(double t, std::array<double, 4>& weight) {
   weight = {far(t + 1), near(t), near(1 - t), far(2 - t)};
 }
 
-AxisTaps taps_at(const Options& options, const Axis& axis, double coordinate) {
-  // Coordinates that no tensor reaches count as far outside; so does NaN.
-  constexpr double kFar = 1e9;
-  const double extent = static_cast<double>(axis.extent);
-  float x = static_cast<float>(options.align_corners ? (coordinate + 1) / 2 * (extent - 1)
-                                                     : ((coordinate + 1) * extent - 1) / 2);
-  if (!(std::fabs(x) <= kFar)) x = static_cast<float>(x > 0 ? kFar : -kFar);
-  double position = options.support == 1 ? std::nearbyint(x) : x;
-  if (position < axis.low || position > axis.high) {
-    // Cubic interpolation repeats the border pixel by pixel instead.
-    if (options.padding == Padding::kBorder && options.support < 4) {
-      position = std::clamp(position, 0.0, extent - 1);
-    }
-    if (options.padding == Padding::kReflection) {
-      position = reflected(position, axis.low, axis.high);
-    }
-  }
-  AxisTaps taps{{}, {1, 0, 0, 0}};
-  const double base = options.support == 1 ? std::trunc(position) : std::floor(position);
-  const double fraction = position - base;
-  if (options.support == 2) taps.weight = {1 - fraction, fraction, 0, 0};
-  if (options.support == 4) cubic_weights(fraction, taps.weight);
-  const double first = base - (options.support == 4 ? 1 : 0);
-  for (size_t k = 0; k < options.support; ++k) {
-    taps.index[k] = padded_index(options, axis, first + static_cast<double>(k));
-  }
-  return taps;
-}
-
 // Offsets into one map and their weights for one output position: the product over all axes.
 struct Cells {
   std::vector<int64_t> offset;
   std::vector<double> weight;
 };
 
-void combine(const std::vector<AxisTaps>& taps, const std::vector<int64_t>& strides, size_t support,
+void combine(const std::vector<GridTaps>& taps, const std::vector<int64_t>& strides, size_t support,
              Cells& cells) {
   cells.offset.assign(1, 0);
   cells.weight.assign(1, 1.0);
@@ -146,6 +71,57 @@ void check_shapes(const ir::Dims& x, const ir::Dims& grid) {
 
 }  // namespace
 
+GridOptions grid_options(const ir::Node& node) {
+  GridOptions options;
+  const std::string mode = node.attr_string("mode", "linear");
+  const std::string padding = node.attr_string("padding_mode", "zeros");
+  if (mode == "nearest") {
+    options.support = 1;
+  } else if (mode == "cubic" || mode == "bicubic") {
+    options.support = 4;
+  } else if (mode != "linear" && mode != "bilinear") {
+    fail(ErrorCode::kBadInput, "attribute mode: '{}' is not a known value", mode);
+  }
+  if (padding == "border") {
+    options.padding = GridPadding::kBorder;
+  } else if (padding == "reflection") {
+    options.padding = GridPadding::kReflection;
+  } else if (padding != "zeros") {
+    fail(ErrorCode::kBadInput, "attribute padding_mode: '{}' is not a known value", padding);
+  }
+  options.align_corners = node.attr_int("align_corners", 0) != 0;
+  return options;
+}
+
+GridTaps taps_at(const GridOptions& options, const GridAxis& axis, double coordinate) {
+  // Coordinates that no tensor reaches count as far outside; so does NaN.
+  constexpr double kFar = 1e9;
+  const double extent = static_cast<double>(axis.extent);
+  float x = static_cast<float>(options.align_corners ? (coordinate + 1) / 2 * (extent - 1)
+                                                     : ((coordinate + 1) * extent - 1) / 2);
+  if (!(std::fabs(x) <= kFar)) x = static_cast<float>(x > 0 ? kFar : -kFar);
+  double position = options.support == 1 ? std::nearbyint(x) : x;
+  if (position < axis.low || position > axis.high) {
+    // Cubic interpolation repeats the border pixel by pixel instead.
+    if (options.padding == GridPadding::kBorder && options.support < 4) {
+      position = std::clamp(position, 0.0, extent - 1);
+    }
+    if (options.padding == GridPadding::kReflection) {
+      position = reflected(position, axis.low, axis.high);
+    }
+  }
+  GridTaps taps{{}, {1, 0, 0, 0}};
+  const double base = options.support == 1 ? std::trunc(position) : std::floor(position);
+  const double fraction = position - base;
+  if (options.support == 2) taps.weight = {1 - fraction, fraction, 0, 0};
+  if (options.support == 4) cubic_weights(fraction, taps.weight);
+  const double first = base - (options.support == 4 ? 1 : 0);
+  for (size_t k = 0; k < options.support; ++k) {
+    taps.index[k] = padded_index(options, axis, first + static_cast<double>(k));
+  }
+  return taps;
+}
+
 void infer_grid_sample(InferContext& context) {
   const ir::Shape* x = context.shape(0);
   const ir::Shape* grid = context.shape(1);
@@ -158,7 +134,7 @@ void infer_grid_sample(InferContext& context) {
 }
 
 void grid_sample(KernelContext& context) {
-  const Options options = options_of(context.node());
+  const GridOptions options = grid_options(context.node());
   const ir::Tensor& x = context.input(0);
   const ir::Tensor& grid = context.input(1);
   check_shapes(x.dims(), grid.dims());
@@ -172,14 +148,14 @@ void grid_sample(KernelContext& context) {
     fail(ErrorCode::kBadInput, "expected non-empty floating-point operands, found {} {} and {}",
          ir::data_type_name(x.type()), ir::to_string(x.dims()), ir::data_type_name(grid.type()));
   }
-  std::vector<Axis> axes;
+  std::vector<GridAxis> axes;
   for (const int64_t extent : spatial) axes.emplace_back(extent, options.align_corners);
   const auto strides = row_major_strides(spatial);
   const ir::Tensor values = as_doubles(x);
   const double* in = values.data<double>().data();
   const int64_t in_map = ir::element_count(spatial);
   const int64_t out_map = y.size() / (x.dim(0) * x.dim(1));
-  std::vector<AxisTaps> taps(rank);
+  std::vector<GridTaps> taps(rank);
   Cells cells;
   for (int64_t n = 0; n < x.dim(0); ++n) {
     for (int64_t o = 0; o < out_map; ++o) {

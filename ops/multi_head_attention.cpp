@@ -113,6 +113,10 @@ void infer_multi_head_attention(InferContext& ctx) {
 }
 
 void multi_head_attention(KernelContext& ctx) {
+  multi_head_attention(ctx, reference_attention());
+}
+
+void multi_head_attention(KernelContext& ctx, const AttentionKernels& kernels) {
   refuse_operand(ctx, 8, "past_sequence_length");
   refuse_operand(ctx, 9, "cache_indirection");
   const int64_t heads = contrib_head_count(ctx.node());
@@ -127,15 +131,15 @@ void multi_head_attention(KernelContext& ctx) {
   }
   const ContribBias bias(ctx, o, 4, 5);
   const ir::DataType type = ctx.input(0).type();
-  if (wants_output(ctx, 1)) store_cache(o.key, ctx.output(1, type, cache_dims(o.key)));
-  if (wants_output(ctx, 2)) store_cache(o.value, ctx.output(2, type, cache_dims(o.value)));
+  if (wants_output(ctx, 1)) move_to_cache(o.key, ctx.output(1, type, cache_dims(o.key)));
+  if (wants_output(ctx, 2)) move_to_cache(o.value, ctx.output(2, type, cache_dims(o.value)));
   ScoreOutput scores;
   if (wants_output(ctx, 3)) {
     const HeadLayout& q = o.query.at;
     scores = {&ctx.output(3, type, {q.batch, q.heads, q.positions, o.key.positions()}),
               ScoreStage::kBiased};
   }
-  attend_packed(ctx, o, bias, scores);
+  attend_packed(ctx, kernels, o, bias, scores);
 }
 
 }  // namespace fettle::ops

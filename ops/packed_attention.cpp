@@ -112,7 +112,16 @@ void infer_packed_attention(InferContext& ctx) {
                     dim_floor_div(hidden, ir::Dim::of(heads))});
 }
 
+const AttentionKernels& reference_attention() {
+  static const AttentionKernels kKernels{attend, project};
+  return kKernels;
+}
+
 void packed_attention(KernelContext& ctx) {
+  packed_attention(ctx, reference_attention());
+}
+
+void packed_attention(KernelContext& ctx, const AttentionKernels& kernels) {
   check_packed_features(ctx);
   const ir::Tensor& x = ctx.input(0);
   const ir::Tensor& w = ctx.input(1);
@@ -120,7 +129,7 @@ void packed_attention(KernelContext& ctx) {
   check_projection(x.dims(), w.dims());
   const Projections p = projections_of(ctx.node(), w.dims());
   const int64_t heads = contrib_head_count(ctx.node());
-  const ir::Tensor projected = project(x, w, ctx.optional(2));
+  const ir::Tensor projected = kernels.project(x, w, ctx.optional(2));
   AttentionOperands o;
   o.query = column_heads(projected, heads, 0, p.query);
   o.key = {past_heads(ctx, 4, 0), column_heads(projected, heads, p.query, p.key)};
@@ -139,7 +148,7 @@ void packed_attention(KernelContext& ctx) {
     store_cache(o.key, present);
     store_cache(o.value, present, present.size() / 2);
   }
-  attend_packed(ctx, o, bias, {});
+  attend_packed(ctx, kernels, o, bias, {});
 }
 
 }  // namespace fettle::ops

@@ -1,22 +1,11 @@
 #include "ops/rotary_embedding.h"
 
-#include <functional>
-
-#include "ops/attention.h"
 #include "ops/element_width.h"
 #include "ops/elementwise.h"
 #include "ops/real_elements.h"
 
 namespace fettle::ops {
 namespace {
-
-// Cosines and sines of the angles, one row of `pairs` per position.
-struct AngleCaches {
-  const ir::Tensor& cosines;
-  const ir::Tensor& sines;
-  int64_t rows = 0;
-  int64_t pairs = 0;
-};
 
 AngleCaches angle_caches(const ir::Tensor& x, const ir::Tensor& cosines, const ir::Tensor& sines,
                          size_t rank) {
@@ -33,23 +22,13 @@ AngleCaches angle_caches(const ir::Tensor& x, const ir::Tensor& cosines, const i
   return c;
 }
 
-// Row of the caches for position `p` of sample `b`.
-using AngleRow = std::function<int64_t(int64_t b, int64_t p)>;
-
-int64_t checked_row(int64_t row, const AngleCaches& caches) {
-  if (row >= 0 && row < caches.rows) return row;
-  fail(ErrorCode::kBadInput, "position {} is outside of caches of {} positions", row, caches.rows);
-}
-
 void require_positions(const ir::Tensor& ids, const char* what) {
   if (ids.type() == ir::DataType::kInt64) return;
   fail(ErrorCode::kBadInput, "{}: expected int64, found {}", what, ir::data_type_name(ids.type()));
 }
 
-// y = x with elements [0, 2 * pairs) of every vector turned. Partners are adjacent when
-// `interleaved`, else `pairs` apart.
-void rotate(const Heads& x, const AngleCaches& caches, const AngleRow& row, bool interleaved,
-            ir::Tensor& y) {
+void rotate_in_double(const Heads& x, const AngleCaches& caches, const AngleRow& row,
+                      bool interleaved, ir::Tensor& y) {
   if (x.at.empty()) return;
   const int64_t pairs = caches.pairs;
   const int64_t step = interleaved ? 2 : 1;
@@ -129,6 +108,11 @@ AngleRow contrib_rows(const ir::Tensor& ids, const HeadLayout& at) {
 
 }  // namespace
 
+int64_t checked_row(int64_t row, const AngleCaches& caches) {
+  if (row >= 0 && row < caches.rows) return row;
+  fail(ErrorCode::kBadInput, "position {} is outside of caches of {} positions", row, caches.rows);
+}
+
 void infer_rotary_embedding(InferContext& ctx) {
   require_rank(ctx.shape(0));
   infer_like_input(ctx);
@@ -139,6 +123,10 @@ void infer_contrib_rotary_embedding(InferContext& ctx) {
 }
 
 void rotary_embedding(KernelContext& ctx) {
+  rotary_embedding(ctx, rotate_in_double);
+}
+
+void rotary_embedding(KernelContext& ctx, Rotate rotate) {
   const ir::Tensor& x = ctx.input(0);
   const Heads heads = x.rank() == 3 ? packed_heads(x, ctx.node().attr_int("num_heads", 0), "X")
                                     : stacked_heads(x, "X");
@@ -164,6 +152,10 @@ void rotary_embedding(KernelContext& ctx) {
 }
 
 void contrib_rotary_embedding(KernelContext& ctx) {
+  contrib_rotary_embedding(ctx, rotate_in_double);
+}
+
+void contrib_rotary_embedding(KernelContext& ctx, Rotate rotate) {
   const ir::Node& node = ctx.node();
   const ir::Tensor& x = ctx.input(0);
   if (node.attr_int("is_packed_batching", 0) != 0) {

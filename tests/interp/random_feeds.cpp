@@ -56,9 +56,6 @@ std::vector<ops::RuntimeValue> run_model(const ir::Model& model, const interp::F
   return executor.run(feeds);
 }
 
-namespace {
-
-// Every input but the first as an initializer, so that kernels pack it.
 ir::Model with_constants(const ir::Model& model, const interp::Feeds& feeds) {
   ir::Model out = ir::clone(model);
   for (size_t i = 1; i < out.graph->inputs().size(); ++i) {
@@ -69,6 +66,8 @@ ir::Model with_constants(const ir::Model& model, const interp::Feeds& feeds) {
   }
   return out;
 }
+
+namespace {
 
 // Exact outputs against accelerated ones with several thread counts, more than there are cores
 // included: how a primitive splits its work must not show.
@@ -99,6 +98,16 @@ void expect_accelerated_matches(const ir::Model& model, uint32_t seed, double to
   const std::string& name = model.graph->inputs().front()->name();
   const interp::Feeds only{{name, feeds.at(name)}};
   expect_same(exact, packed, only, tolerance);
+}
+
+std::string kernel_of(const ir::Model& model, const interp::Feeds& feeds, const std::string& op) {
+  interp::Executor executor(model, {.exact = false, .threads = 1});
+  interp::Trace trace;
+  executor.run(feeds, trace);
+  for (const interp::StepRecord& step : trace.steps) {
+    if (("+" + step.op + "+").find("+" + op + "+") != std::string::npos) return step.kernel;
+  }
+  return "no step";
 }
 
 }  // namespace fettle::test

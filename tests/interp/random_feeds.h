@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "interp/executor.h"
 #include "ir/model.h"
@@ -26,5 +27,12 @@ std::vector<ops::RuntimeValue> run_model(const ir::Model& model, const interp::F
 // to be within `tolerance` (relative to the range) of the exact ones, and identical for all counts.
 // Then the same with every input but the first made a constant.
 void expect_accelerated_matches(const ir::Model& model, uint32_t seed, double tolerance = 1e-5);
+
+// Every input but the first as an initializer, so that kernels pack it.
+ir::Model with_constants(const ir::Model& model, const interp::Feeds& feeds);
+
+// What computed the first step with an operator of this type in an accelerated run: "reference" or
+// a kernel's description.
+std::string kernel_of(const ir::Model& model, const interp::Feeds& feeds, const std::string& op);
 
 }  // namespace fettle::test
