@@ -51,14 +51,12 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   std::vector<std::string> names =
       options.names.empty() ? values_to_observe(*model.graph) : options.names;
   const std::vector<DerivedRange> derived = take_derived(model, names);
-  executor.observe(names,
-                   [&](const std::string& name, interp::Observed& value) {
-                     const ir::Tensor tensor = value.unordered();
-                     if (!ir::is_floating(tensor.type()) || tensor.size() == 0) return;
-                     TensorRange*& range = ranges[name];
-                     if (range == nullptr) range = &table.tensors[name];
-                     merge_range(*range, scan_range(tensor));
-                   });
+  executor.observe_ranges(names,
+                          [&](const std::string& name, const interp::ElementRange& seen) {
+                            TensorRange*& range = ranges[name];
+                            if (range == nullptr) range = &table.tensors[name];
+                            merge_range(*range, tensor_range(seen));
+                          });
   const int64_t total = samples_to_run(data, options.max_samples);
   for (int64_t first = 0; first < total; first += data.batch()) {
     const auto outputs = executor.run(data.read(first));

@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "interp/blocked.h"
+#include "interp/element_range.h"
 #include "ir/graph.h"
 #include "ops/runtime_value.h"
 
@@ -135,6 +137,14 @@ class Call {
 const std::byte* in_layout(Call& call, size_t i, const dnnl::memory::desc& wanted,
                            Blocked& storage);
 
+// Ranges of one step's operands and output that an observer wants, and what the last run noted.
+struct RangeNotes {
+  std::vector<bool> wanted;  // by operand
+  bool output_wanted = false;
+  std::vector<std::optional<ElementRange>> operands;  // as long as `wanted`
+  std::optional<ElementRange> output;
+};
+
 // A kernel bound to one step of a plan. It may keep packed weights and compiled primitives between
 // calls. run() returns false, with nothing changed, for operands that it does not handle (type,
 // rank, shape): the reference kernels then compute the step.
@@ -142,6 +152,10 @@ class AcceleratedKernel {
  public:
   virtual ~AcceleratedKernel() = default;
   virtual bool run(Call& call) = 0;
+  // From now on run() puts the ranges of float32 operands and of its output that `notes` asks for
+  // there, where it succeeds and the value is noted in passing; others are left empty. `notes` must
+  // outlive the kernel. False when the kernel notes none.
+  virtual bool note_ranges(RangeNotes*) { return false; }
   // What computed the last run, for people: an implementation of oneDNN, or fettle's own.
   virtual std::string describe() const { return "fettle"; }
 };

@@ -113,7 +113,9 @@ struct Executor::Impl {
   const ir::Model* model = nullptr;
   std::unique_ptr<Plan> plan;
   Observer observer;
+  RangeObserver range_observer;  // at most one of the two is set
   std::set<std::string> watched;
+  bool notes_ranges = false;  // as PlanOptions::ranges
   std::set<std::string> overridden;
   // Types of the inputs that the plan is made for: those of the first run, unless the model
   // declares them; nothing once runs have differed.
@@ -137,7 +139,23 @@ struct Executor::Impl {
   void make() {
     const ThreadCount threads(options.threads);
     plan.reset();  // its packed weights need not live beside those of the next one
-    plan = make_plan(*model, PlanOptions{options.exact, watched, overridden, specialized});
+    plan = make_plan(*model, PlanOptions{options.exact, watched, notes_ranges, overridden, specialized});
+  }
+
+  // Plans for observing these values, by nobody yet.
+  void watch(const std::vector<std::string>& names, bool ranges) {
+    std::set<std::string> before = std::exchange(watched, {names.begin(), names.end()});
+    const bool noted_before = std::exchange(notes_ranges, ranges);
+    try {
+      make();
+    } catch (...) {
+      watched = std::move(before);
+      notes_ranges = noted_before;
+      make();
+      throw;
+    }
+    observer = nullptr;
+    range_observer = nullptr;
   }
 
   // Plans for the shapes of the first run, and for all shapes when a later run has others.
@@ -169,11 +187,14 @@ struct Executor::Impl {
   void show(const std::string& name, Slot& slot) const {
     if (slot.blocked == nullptr && !slot.value.is_tensor()) return;
     ObservedSlot value(slot);
-    observer(name, value);
+    if (observer) return observer(name, value);
+    const ir::Tensor elements = value.unordered();
+    if (ir::is_floating(elements.type()) && elements.size() > 0) {
+      range_observer(name, scan_range(elements));
+    }
   }
 
   void show_constants() const {
-    if (!observer) return;
     for (const WatchedConstant& constant : plan->watched_constants) {
       Slot slot{*constant.value, nullptr};
       show(constant.name, slot);
@@ -188,9 +209,10 @@ struct Executor::Impl {
     RunSettings settings;
     settings.iteration_limit = options.iteration_limit;
     settings.trace = trace;
-    if (observer) {
+    if (observer || range_observer) {
       show_constants();
       settings.on_stored = [this](const std::string& name, Slot& stored) { show(name, stored); };
+      settings.on_range = range_observer;
     }
     return run_graph(plan->main, std::move(inputs), settings);
   }
@@ -214,15 +236,13 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds, Trace& trace) {
 }
 
 void Executor::observe(const std::vector<std::string>& names, Observer observer) {
-  std::set<std::string> before = std::exchange(impl_->watched, {names.begin(), names.end()});
-  try {
-    impl_->make();
-  } catch (...) {
-    impl_->watched = std::move(before);
-    impl_->make();
-    throw;
-  }
+  impl_->watch(names, false);
   impl_->observer = std::move(observer);
+}
+
+void Executor::observe_ranges(const std::vector<std::string>& names, RangeObserver observer) {
+  impl_->watch(names, true);
+  impl_->range_observer = std::move(observer);
 }
 
 }  // namespace fettle::interp

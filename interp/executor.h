@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "interp/element_range.h"
 #include "interp/trace.h"
 #include "ir/model.h"
 #include "ops/runtime_value.h"
@@ -36,6 +37,9 @@ class Observed {
 // Called with each observed tensor.
 using Observer = std::function<void(const std::string& name, Observed& value)>;
 
+// Called with the range of each observed tensor, once for every time that it is computed or fed.
+using RangeObserver = std::function<void(const std::string& name, const ElementRange& range)>;
+
 // A model prepared for repeated execution: kernels chosen, weights packed on first use. The model
 // must outlive the executor and must not change meanwhile. Not thread safe; one per thread.
 class Executor {
@@ -55,6 +59,9 @@ class Executor {
   // observer. Unknown names throw kUsage.
   // An observed value keeps its exact meaning: fusions that would skip it are not applied.
   void observe(const std::vector<std::string>& names, Observer observer);
+  // The same for the ranges of tensors of floating types that have elements; others are left out.
+  // Costs less: steps that read or make a value note its range while it is in the cache.
+  void observe_ranges(const std::vector<std::string>& names, RangeObserver observer);
 
  private:
   struct Impl;

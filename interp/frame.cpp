@@ -148,11 +148,28 @@ void run_traced(const Step& step, GraphPlan& plan, const RunSettings& settings) 
   trace.steps.push_back(std::move(record));
 }
 
+// Shows the operands whose ranges the step notes; they are as they were where it did not.
+void report_operands(const Step& step, GraphPlan& plan, const RunSettings& settings) {
+  for (const NotedOperand& each : step.noted_operands) {
+    const auto& noted = step.notes->operands;
+    if (each.operand < noted.size() && noted[each.operand]) {
+      settings.on_range(*each.name, *noted[each.operand]);
+    } else {
+      settings.on_stored(*each.name, plan.slots[each.slot]);
+    }
+  }
+}
+
 void report(const Step& step, GraphPlan& plan, const RunSettings& settings) {
+  if (step.notes != nullptr) report_operands(step, plan, settings);
   for (const Member& member : step.members) {
     for (const uint32_t slot : member.outputs) {
       if (slot == kNoSlot || plan.watched[slot] == nullptr) continue;
       Slot& stored = plan.slots[slot];
+      if (step.notes != nullptr && step.notes->output) {
+        settings.on_range(*plan.watched[slot], *step.notes->output);
+        continue;
+      }
       if (stored.widened != nullptr) stored.plain();
       settings.on_stored(*plan.watched[slot], stored);
     }
@@ -192,6 +209,10 @@ std::vector<ops::RuntimeValue> run_graph(GraphPlan& plan, std::vector<ops::Runti
   }
   inputs.clear();
   for (const Step& step : plan.steps) {
+    if (step.notes != nullptr) {
+      step.notes->operands.clear();
+      step.notes->output.reset();
+    }
     if (settings.trace != nullptr) {
       run_traced(step, plan, settings);
     } else {

@@ -14,6 +14,8 @@ struct RunSettings {
   int64_t iteration_limit = 0;
   // Called when a watched slot of the main graph is filled; null when nobody watches.
   std::function<void(const std::string& name, Slot& stored)> on_stored;
+  // Called in its place when a step has noted the value's range.
+  std::function<void(const std::string& name, const ElementRange& range)> on_range;
   Trace* trace = nullptr;  // where steps are recorded, if anywhere
 };
 

@@ -19,6 +19,31 @@ struct Scope {
   std::vector<bool> kept;         // by slot: a graph output
 };
 
+// Steps whose kernels can do so note the ranges of watched operands and outputs, an operand in the
+// first such step that reads it.
+void note_in_passing(GraphPlan& plan) {
+  for (Step& step : plan.steps) {
+    if (step.kernel == nullptr) continue;
+    auto notes = std::make_unique<RangeNotes>();
+    notes->wanted.resize(step.inputs.size());
+    std::vector<NotedOperand> operands;
+    for (size_t i = 0; i < step.inputs.size(); ++i) {
+      const Operand& operand = step.inputs[i];
+      const bool own = operand.constant == nullptr && operand.slot != kNoSlot && operand.up == 0;
+      if (!own || plan.watched[operand.slot] == nullptr) continue;
+      operands.push_back({i, operand.slot, plan.watched[operand.slot]});
+    }
+    for (const NotedOperand& each : operands) notes->wanted[each.operand] = true;
+    const uint32_t output = step.members.back().outputs[0];
+    notes->output_wanted = output != kNoSlot && plan.watched[output] != nullptr;
+    if (operands.empty() && !notes->output_wanted) continue;
+    if (!step.kernel->note_ranges(notes.get())) continue;
+    for (const NotedOperand& each : operands) plan.watched[each.slot] = nullptr;
+    step.notes = std::move(notes);
+    step.noted_operands = std::move(operands);
+  }
+}
+
 class Planner {
  public:
   Planner(const ir::Model& model, const PlanOptions& options)
@@ -38,6 +63,7 @@ class Planner {
       plan_->defaults.push_back(input->has_initializer() ? default_of(*input) : nullptr);
     }
     for (const std::string& name : options_.watched) add_watch(name);
+    if (options_.ranges && !plan_->main.watched.empty()) note_in_passing(plan_->main);
     return std::move(plan_);
   }
 

@@ -48,6 +48,13 @@ struct Member {
   std::unique_ptr<Call> call;  // of `kernel`
 };
 
+// An operand whose range its reader notes, so that it is shown after that step.
+struct NotedOperand {
+  size_t operand = 0;  // of the step's kernel
+  uint32_t slot = kNoSlot;
+  const std::string* name = nullptr;
+};
+
 // One or more nodes computed together. `kernel`, when there is one, computes the last member's
 // outputs from `inputs` in one go; where it declines (or is absent) the members are computed one by
 // one, unless the step is not `literal`, whose kernel never declines.
@@ -59,6 +66,9 @@ struct Step {
   std::vector<Operand> inputs;     // of `kernel`
   std::vector<bool> last_use;      // per operand of `kernel`, as in Member
   std::unique_ptr<Call> call;      // of `kernel`
+  // What the kernel notes for observers of its operands and output; null where it notes nothing.
+  std::unique_ptr<RangeNotes> notes;
+  std::vector<NotedOperand> noted_operands;
   std::vector<uint32_t> releases;  // slots of this graph that nothing reads after this step
 };
 
@@ -92,6 +102,7 @@ struct Plan {
 struct PlanOptions {
   bool exact = false;             // no accelerated kernels, no fusion, no precomputation
   std::set<std::string> watched;  // names of main-graph values to be observed
+  bool ranges = false;            // nothing but their ranges
   // Main-graph inputs with an initializer that callers do feed; all others are taken as constant.
   std::set<std::string> overridden;
   // Types of the main-graph inputs, in order, when the plan is for these shapes only: what follows

@@ -1,6 +1,7 @@
 #include "interp/row_pass.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "interp/parallel.h"
 
@@ -93,6 +94,18 @@ void combine(const BinaryFunction& function, const Pair& p, int64_t count, int64
   }
 }
 
+void merge_notes(const std::optional<ElementRange>& from, std::optional<ElementRange>& to) {
+  if (!from) return;
+  if (!to) to.emplace();
+  merge(*to, *from);
+}
+
+void merge_notes(const RangeNotes& from, RangeNotes& to) {
+  to.operands.resize(from.operands.size());
+  for (size_t i = 0; i < from.operands.size(); ++i) merge_notes(from.operands[i], to.operands[i]);
+  merge_notes(from.output, to.output);
+}
+
 }  // namespace
 
 RowPass::RowPass(RowChain chain) : chain_(std::move(chain)) {
@@ -142,6 +155,28 @@ void RowPass::assign_registers() {
   register_count_ = busy_until.size();
 }
 
+// Adds the elements of a chunk of the operands that `notes` wants. They may be overwritten when the
+// chunk is computed.
+void RowPass::note_operands(const RowShape& shape, const Chunk& chunk,
+                            const std::byte* const* from, RangeNotes& notes) const {
+  notes.operands.resize(operands());
+  for (size_t v = 0; v < operands(); ++v) {
+    if (!notes.wanted[v] || shape.forms[v] != Form::kFull || chain_.operands[v]) continue;
+    if (!notes.operands[v]) notes.operands[v].emplace();
+    const auto* x = reinterpret_cast<const float*>(from[v]);
+    add_elements(x + chunk.offset(Form::kFull, shape.columns), chunk.rows * chunk.columns,
+                 *notes.operands[v]);
+  }
+}
+
+void RowPass::note_output(const RowShape& shape, const Chunk& chunk, const std::byte* y,
+                          RangeNotes& notes) const {
+  if (!notes.output_wanted || chain_.result) return;
+  if (!notes.output) notes.output.emplace();
+  add_elements(reinterpret_cast<const float*>(y) + chunk.offset(Form::kFull, shape.columns),
+               chunk.rows * chunk.columns, *notes.output);
+}
+
 // What a thread works on: a group of chunks.
 struct RowPass::Work {
   const RowShape& shape;
@@ -162,7 +197,9 @@ struct RowPass::Work {
   }
 };
 
-void RowPass::run(const RowShape& shape, const std::byte* const* from, std::byte* y) const {
+void RowPass::run(const RowShape& shape, const std::byte* const* from, std::byte* y,
+                  RangeNotes* notes) const {
+  std::mutex merging;
   const int64_t width = reduces_ ? shape.columns : std::min(shape.columns, kPiece);
   const int64_t height = std::max<int64_t>(1, kPiece / width);
   const int64_t across = (shape.columns + width - 1) / width;
@@ -179,12 +216,19 @@ void RowPass::run(const RowShape& shape, const std::byte* const* from, std::byte
     if (storage.size() < registers * stride) storage.resize(registers * stride);
     const Work work{shape, from, y, storage.data(), stride, repeats};
     if (repeats) repeat_columns(work, std::min(height, shape.rows));
+    std::optional<RangeNotes> noted;
+    if (notes != nullptr) noted = RangeNotes{notes->wanted, notes->output_wanted, {}, {}};
     for (int64_t c = g * group; c < std::min(chunks, (g + 1) * group); ++c) {
       Chunk chunk{c / across * height, 0, c % across * width, 0};
       chunk.rows = std::min(height, shape.rows - chunk.row);
       chunk.columns = std::min(width, shape.columns - chunk.column);
+      if (noted) note_operands(shape, chunk, from, *noted);
       compute_chunk(work, chunk);
+      if (noted) note_output(shape, chunk, y, *noted);
     }
+    if (!noted) return;
+    const std::lock_guard<std::mutex> lock(merging);
+    merge_notes(*noted, *notes);
   });
 }
 

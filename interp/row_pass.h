@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "interp/accelerated.h"
 #include "interp/float_functions.h"
 #include "interp/qdq_loops.h"
 #include "interp/reduce_loops.h"
@@ -60,12 +61,19 @@ class RowPass {
   bool derive_forms(RowShape& shape) const;
   // Computes the output from the operands' elements. `y` may be a full float operand when the
   // output is float. Shared by all threads.
-  void run(const RowShape& shape, const std::byte* const* from, std::byte* y) const;
+  // Where `notes` is given, the ranges of full float operands and of a float output are added to
+  // what it has of them.
+  void run(const RowShape& shape, const std::byte* const* from, std::byte* y,
+           RangeNotes* notes = nullptr) const;
 
  private:
   struct Chunk;
   struct Work;
   void assign_registers();
+  void note_operands(const RowShape& shape, const Chunk& chunk, const std::byte* const* from,
+                     RangeNotes& notes) const;
+  void note_output(const RowShape& shape, const Chunk& chunk, const std::byte* y,
+                   RangeNotes& notes) const;
   void repeat_columns(const Work& work, int64_t rows) const;
   void compute_chunk(const Work& work, const Chunk& chunk) const;
   void compute(const Work& work, const Chunk& chunk, size_t instruction, Form form,

@@ -69,8 +69,13 @@ class RowProgram : public AcceleratedKernel {
     }
     const ir::DataType type = result_type();
     if (storage == nullptr) storage = allocate(shape_.rows * shape_.columns);
-    pass_.run(shape_, from.data(), storage->mutable_data());
+    pass_.run(shape_, from.data(), storage->mutable_data(), notes_);
     call.set(0, ir::Tensor(type, output_, std::move(storage)));
+    return true;
+  }
+
+  bool note_ranges(RangeNotes* notes) override {
+    notes_ = notes;
     return true;
   }
 
@@ -131,7 +136,7 @@ class RowProgram : public AcceleratedKernel {
     if (storage == nullptr) storage = ir::Buffer::allocate(own.desc.get_size());
     shape_.rows = 1;
     shape_.columns = static_cast<int64_t>(own.desc.get_size() / sizeof(float));
-    pass_.run(shape_, from.data(), storage->mutable_data());
+    pass_.run(shape_, from.data(), storage->mutable_data(), notes_);
     call.set(0, Blocked{own.desc, std::move(storage), kFloat});
     return true;
   }
@@ -175,7 +180,7 @@ class RowProgram : public AcceleratedKernel {
     Blocked out = allocate_blocked(channels_last_desc(dims, type), type);
     std::byte* y = out.buffer->mutable_data();
     for (int64_t n = 0; n < dims[0]; ++n) {
-      pass_.run(shape_, from.data(), y + n * count * ir::data_type_bytes(type, 1));
+      pass_.run(shape_, from.data(), y + n * count * ir::data_type_bytes(type, 1), notes_);
       for (size_t i = 0; i < operands_; ++i) from[i] += step[i];
     }
     call.set(0, std::move(out));
@@ -245,6 +250,7 @@ class RowProgram : public AcceleratedKernel {
   }
 
   RowPass pass_;
+  RangeNotes* notes_ = nullptr;
   size_t operands_;
   bool known_ = false;
   bool possible_ = false;
