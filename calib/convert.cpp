@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "interp/element_range.h"
 #include "ir/error.h"
 #include "ir/float16.h"
 
@@ -193,6 +194,7 @@ ir::Tensor convert(const ir::Tensor& tensor, DataType to, const std::string& arr
 int64_t find_non_finite(const ir::Tensor& tensor) {
   switch (tensor.type()) {
     case DataType::kFloat:
+      if (interp::scan_range(tensor).non_finite == 0) return -1;
       return find_full_exponent<uint32_t>(tensor, 0x7f800000u);
     case DataType::kDouble:
       return find_full_exponent<uint64_t>(tensor, 0x7ff0000000000000u);

@@ -89,8 +89,24 @@ FETTLE_LANE float exponential_minus_one_below(float x) {
   return power * parts.fraction + (power - 1.0f);
 }
 
+// 1 / (1 + e^-x). As in exponential_parts(), for -x = -n ln 2 - r: signs are moved into constants.
+// Results below 2^-126 are 0: from n = -128 on 2^-n is infinite.
 FETTLE_LANE float sigmoid(float x) {
-  return 1.0f / (1.0f + exponential(-x));
+  const float v = clamped(x, 89.0f);
+  const float shifted = v * 1.44269504f + 12582912.0f;
+  const float n = shifted - 12582912.0f;
+  const float r = (v - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = -1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r - 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r - 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const float power = p * r * r - r + 1.0f;  // e^-r
+  const int32_t exponent =
+      std::bit_cast<int32_t>(12582912.0f) + 127 - std::bit_cast<int32_t>(shifted);
+  const int32_t kept = exponent > 0 ? exponent : 0;
+  return 1.0f / (1.0f + power * std::bit_cast<float>(static_cast<uint32_t>(kept) << 23));
 }
 
 // Polynomial near zero, else 1 - 2 / (e^2|x| + 1) (S. Moshier, Cephes, tanhf).
