@@ -10,6 +10,9 @@
 //                             side
 //   store_columns(v, zero, is_signed, to, n)  where kWide: v[p][i] + zero, saturated, to
 //                             to[16 p + i], at most the first n
+//   store_rows<kRows, kPanels>(v, zero, is_signed, to, stride, n)  where kWide: the same of kRows
+//                             rows of one or two panels; lane i of panel p of row r is
+//                             v[r kPanels + p][i]
 //   map_bytes(table, x, n, y)  y[i] = table[x[i]]
 #define FETTLE_INLINE inline __attribute__((always_inline))
 

@@ -1,6 +1,38 @@
 // Products of byte_kernel.h with dot products of four bytes. Included by the variants, inside their
 // namespace, after byte_kernel_body.h.
 
+// Makes bytes of the sums of one or two panels, several rows at a time; not with column_zero.
+template <int kRows, int kPanels>
+FETTLE_INLINE void finish_narrow(const Int (&acc)[kRows][kPanels], const ByteBlock& b,
+                                 const ByteResult& r, int64_t row, int64_t column) {
+  constexpr int kStored = 4 / kPanels;  // rows
+  const Float low = broadcast(static_cast<float>(r.lowest - r.zero_point));
+  const Float high = broadcast(static_cast<float>(r.highest - r.zero_point));
+  Int bias[kPanels];
+  Float multiplier[kPanels];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) {
+    bias[p] = load_ints(r.bias + column + p * kPanel);
+    multiplier[p] = load_floats(r.multiplier + column + p * kPanel);
+  }
+  const int64_t stride = b.out_stride;
+  uint8_t* to = static_cast<uint8_t*>(b.out) + row * stride + column;
+#pragma GCC unroll 8
+  for (int first = 0; first < kRows; first += kStored) {
+    Int v[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const int p = i % kPanels;
+      const int from = first + i / kPanels < kRows ? first + i / kPanels : first;
+      const Int sum = acc[from][p] + bias[p];
+      v[i] = round_near(__builtin_convertvector(sum, Float) * multiplier[p], low, high);
+    }
+    constexpr int kLeft = kRows < kStored ? kRows : kStored;
+    store_rows<kLeft, kPanels>(v, r.zero_point, r.lowest < 0, to + first * stride, stride,
+                               b.columns - column);
+  }
+}
+
 // Rows [row, row + kRows) and kPanels panels from `panel` on.
 template <int kRows, int kPanels, bool kFlip>
 void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
@@ -51,6 +83,12 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
     step(a);
   }
   const ByteResult result = b.result;  // which no store can change
+  if constexpr (kWide && kPanels <= 2) {
+    if (result.kind == ByteResult::Kind::kBytes && result.column_zero == nullptr) {
+      finish_narrow(acc, b, result, row, panel * kPanel);
+      return;
+    }
+  }
   // In memory from here on: the loop above needs all registers.
   Int sums[kRows][kPanels];
 #pragma GCC unroll 8
