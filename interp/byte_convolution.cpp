@@ -61,7 +61,7 @@ class ByteConvolution : public AcceleratedKernel {
       pad_image(image, shape_.padding, copy);
       x = copy;
     }
-    copied_ = x != image.bytes;
+    readable_end_ = x + shape_.samples * shape_.sample_bytes + (x != image.bytes ? kSlack : 0);
     auto out = ir::Buffer::allocate(static_cast<size_t>(ir::element_count(shape_.y)));
     auto* y = reinterpret_cast<uint8_t*>(out->mutable_data());
     convolve(x, y);
@@ -192,7 +192,9 @@ class ByteConvolution : public AcceleratedKernel {
     b.offsets = shape_.offsets.data();
     b.segments = segments_;
     b.segment_bytes = segment_bytes_;
-    b.beyond = copied_;
+    const uint8_t* last_end =
+        rows[end - begin - 1] + (groups_ - 1) * c_ + shape_.offsets.back() + segment_bytes_;
+    b.beyond = readable_end_ - last_end >= kReadAfter;
     b.flip = flip_;
     b.columns = last - first;
     b.out_stride = groups_ * m_;
@@ -236,7 +238,7 @@ class ByteConvolution : public AcceleratedKernel {
   std::vector<int32_t> bias_;
   std::vector<float> multiplier_;
   Shape shape_;
-  bool copied_ = false;  // the image of this call, with room after it
+  const uint8_t* readable_end_ = nullptr;  // of the image of this call, with the room after it
 };
 
 }  // namespace

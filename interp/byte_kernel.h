@@ -9,6 +9,7 @@
 namespace fettle::interp {
 
 inline constexpr int64_t kPanel = 16;  // columns of packed weights that lie together
+inline constexpr int64_t kReadAfter = 32;
 
 // What becomes of int32 accumulators. Arrays per column are readable up to the next multiple of
 // kPanel.
@@ -36,7 +37,7 @@ struct ByteBlock {
   const int64_t* offsets = nullptr;
   int64_t segments = 1;
   int64_t segment_bytes = 0;
-  bool beyond = false;  // three bytes after each segment are readable
+  bool beyond = false;  // kReadAfter bytes after each segment are readable
   uint8_t flip = 0;
   const int8_t* packed = nullptr;  // the panel of column 0
   int64_t columns = 0;

@@ -99,11 +99,12 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 }
 
 #include "interp/byte_kernel_body.h"
+#include "interp/byte_product_avx2.h"
 
 }  // namespace
 
-const ByteKernels kByteKernelsAvx2{multiply,  pack,      sum,   gather,
-                                   depthwise, map_bytes, kTaps, "bytes:avx2"};
+const ByteKernels kByteKernelsAvx2{multiply_by_pairs, pack,  sum,         gather, depthwise,
+                                   map_bytes,         kTaps, "bytes:avx2"};
 
 }  // namespace fettle::interp
 

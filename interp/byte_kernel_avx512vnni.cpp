@@ -91,6 +91,31 @@ inline __attribute__((always_inline)) void store_columns(const Int (&v)[kPanels]
   }
 }
 
+template <int kRows, int kPanels>
+inline __attribute__((always_inline)) void store_rows(const Int (&v)[4], int32_t zero,
+                                                      bool is_signed, uint8_t* to, int64_t stride,
+                                                      int64_t n) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i bytes = _mm512_permutexvar_epi32(order, saturated_bytes(v, zero, is_signed));
+  constexpr int64_t kWhole = kPanels * kPanel;
+  if (kRows * kPanels == 4 && n >= kWhole && stride == kWhole) {
+    _mm512_storeu_si512(to, bytes);
+  } else if constexpr (kPanels == 2) {
+    const __mmask32 lanes = n < kWhole ? (__mmask32{1} << n) - 1 : ~__mmask32{0};
+    _mm256_mask_storeu_epi8(to, lanes, _mm512_castsi512_si256(bytes));
+    if (kRows < 2) return;
+    _mm256_mask_storeu_epi8(to + stride, lanes, _mm512_extracti64x4_epi64(bytes, 1));
+  } else {
+    const auto lanes = static_cast<__mmask16>(n < kWhole ? (1 << n) - 1 : 0xffff);
+    _mm_mask_storeu_epi8(to, lanes, _mm512_castsi512_si128(bytes));
+    if (kRows < 2) return;
+    _mm_mask_storeu_epi8(to + stride, lanes, _mm512_extracti32x4_epi32(bytes, 1));
+    if (kRows < 4) return;
+    _mm_mask_storeu_epi8(to + 2 * stride, lanes, _mm512_extracti32x4_epi32(bytes, 2));
+    _mm_mask_storeu_epi8(to + 3 * stride, lanes, _mm512_extracti32x4_epi32(bytes, 3));
+  }
+}
+
 using Lanes = Int;
 constexpr int64_t kTaps = 4;
 constexpr int kTogether = 4;
@@ -160,6 +185,7 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 }
 
 #include "interp/byte_kernel_body.h"
+#include "interp/byte_product_body.h"
 
 }  // namespace
 

@@ -1,5 +1,6 @@
-// The loops of byte_kernel.h over vectors of sixteen lanes. Included once by each variant, inside a
-// namespace of its own and under its instruction set, after it has defined
+// Loops of byte_kernel.h over vectors of sixteen lanes. Included once by each variant, inside a
+// namespace of its own and under its instruction set, before the header with its products, after
+// it has defined
 //   kWide                     whether a vector is one register
 //   dot(acc, a, w)            acc + sums of four products of bytes of a (uint8) and w (int8) per
 //                             lane
@@ -9,6 +10,9 @@
 //                             side
 //   store_columns(v, zero, is_signed, to, n)  where kWide: v[p][i] + zero, saturated, to
 //                             to[16 p + i], at most the first n
+//   store_rows<kRows, kPanels>(v, zero, is_signed, to, stride, n)  where kWide: the same of kRows
+//                             rows of one or two panels; lane i of panel p of row r is
+//                             v[r kPanels + p][i]
 //   map_bytes(table, x, n, y)  y[i] = table[x[i]]
 #define FETTLE_INLINE inline __attribute__((always_inline))
 
@@ -100,102 +104,6 @@ FETTLE_INLINE void finish_row(Int (&acc)[kPanels], const ByteBlock& b, const Byt
   }
 }
 
-// Rows [row, row + kRows) and kPanels panels from `panel` on.
-template <int kRows, int kPanels, bool kFlip>
-void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
-  const int64_t stride = panel_bytes(b.segments, b.segment_bytes);
-  const int64_t quads = b.segment_bytes / 4;
-  const int64_t rest = b.segment_bytes % 4;
-  const Int flip = broadcast(static_cast<int32_t>(b.flip * 0x01010101u));
-  const int8_t* w = b.packed + panel * stride;
-  Int acc[kRows][kPanels];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) acc[r][p] = Int{};
-  }
-  const auto step = [&](const int32_t(&a)[kRows]) __attribute__((always_inline)) {
-    Int weights[kPanels];
-#pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) weights[p] = load_ints(w + p * stride);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const Int left = kFlip ? broadcast(a[r]) ^ flip : broadcast(a[r]);
-#pragma GCC unroll 8
-      for (int p = 0; p < kPanels; ++p) acc[r][p] = dot(acc[r][p], left, weights[p]);
-    }
-    w += 4 * kPanel;
-  };
-  for (int64_t s = 0; s < b.segments; ++s) {
-    const uint8_t* from[kRows];
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) from[r] = b.rows[row + r] + b.offsets[s];
-    for (int64_t k = 0; k < quads; ++k) {
-      int32_t a[kRows];
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) __builtin_memcpy(&a[r], from[r] + 4 * k, 4);
-      step(a);
-    }
-    if (rest == 0) continue;
-    int32_t a[kRows] = {};
-    if (b.beyond) {  // multiplied by zeros
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) __builtin_memcpy(&a[r], from[r] + 4 * quads, 4);
-    } else {
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        for (int64_t i = 0; i < rest; ++i) a[r] |= from[r][4 * quads + i] << (8 * i);
-      }
-    }
-    step(a);
-  }
-  const ByteResult result = b.result;  // which no store can change
-  // In memory from here on: the loop above needs all registers.
-  Int sums[kRows][kPanels];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) sums[r][p] = acc[r][p];
-  }
-#pragma GCC unroll 1
-  for (int r = 0; r < kRows; ++r) finish_row(sums[r], b, result, row + r, panel * kPanel);
-}
-
-// All rows and kPanels panels, kRows rows at a time.
-template <int kRows, int kPanels, bool kFlip>
-FETTLE_INLINE void multiply_rows(const ByteBlock& b, int64_t panel) {
-  int64_t row = 0;
-  for (; row + kRows <= b.row_count; row += kRows) {
-    multiply_tile<kRows, kPanels, kFlip>(b, row, panel);
-  }
-  for (; row + 2 <= b.row_count; row += 2) multiply_tile<2, kPanels, kFlip>(b, row, panel);
-  for (; row < b.row_count; ++row) multiply_tile<1, kPanels, kFlip>(b, row, panel);
-}
-
-template <bool kFlip>
-void multiply_block(const ByteBlock& b) {
-  const int64_t panels = (b.columns + kPanel - 1) / kPanel;
-  int64_t panel = 0;
-  if constexpr (kWide) {
-    for (; panels - panel > 5 || panels - panel == 4; panel += 4) {
-      multiply_rows<6, 4, kFlip>(b, panel);
-    }
-    for (; panels - panel > 2; panel += 3) multiply_rows<8, 3, kFlip>(b, panel);
-    for (; panels - panel > 1; panel += 2) multiply_rows<8, 2, kFlip>(b, panel);
-    for (; panel < panels; ++panel) multiply_rows<8, 1, kFlip>(b, panel);
-  } else {
-    for (; panel < panels; ++panel) multiply_rows<4, 1, kFlip>(b, panel);
-  }
-}
-
-void multiply(const ByteBlock& b) {
-  if (b.flip != 0) {
-    multiply_block<true>(b);
-  } else {
-    multiply_block<false>(b);
-  }
-}
-
 // Four rows of sixteen bytes, turned into sixteen lanes of four.
 FETTLE_INLINE Int interleave(const Bytes (&r)[4]) {
   const auto low = [](Bytes a, Bytes b) __attribute__((always_inline)) {
@@ -262,4 +170,3 @@ int32_t sum(const uint8_t* x, int64_t n, uint8_t flip) {
 
 #include "interp/byte_depthwise_body.h"
 
-#undef FETTLE_INLINE

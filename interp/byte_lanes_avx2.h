@@ -4,10 +4,14 @@
 using Lanes = __m256i;
 constexpr int kTogether = 3;
 
+inline __attribute__((always_inline)) Lanes steps_near(Lanes acc, __m256 multiplier, float high) {
+  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), multiplier);
+  return _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(high)));
+}
+
 inline __attribute__((always_inline)) Lanes steps_near(Lanes acc, const float* multiplier,
                                                        float high) {
-  const __m256 scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier));
-  return _mm256_cvtps_epi32(_mm256_min_ps(scaled, _mm256_set1_ps(high)));
+  return steps_near(acc, _mm256_loadu_ps(multiplier), high);
 }
 
 // Signed bytes are unsigned ones, 128 steps higher, with their highest bit inverted.
@@ -19,13 +23,18 @@ struct Rounded {
   __m256i zeros, flip;
 };
 
-inline __attribute__((always_inline)) void store_span(const Lanes (&v)[4], const Rounded& r,
-                                                      uint8_t* to, int64_t n) {
+// The lanes of four registers, saturated.
+inline __attribute__((always_inline)) __m256i span_bytes(const Lanes (&v)[4], const Rounded& r) {
   const __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(v[0], v[1]), r.zeros);
   const __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(v[2], v[3]), r.zeros);
   const __m256i mixed = _mm256_xor_si256(_mm256_packus_epi16(low, high), r.flip);
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, order);
+  return _mm256_permutevar8x32_epi32(mixed, order);
+}
+
+inline __attribute__((always_inline)) void store_span(const Lanes (&v)[4], const Rounded& r,
+                                                      uint8_t* to, int64_t n) {
+  const __m256i bytes = span_bytes(v, r);
   if (n == 32) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), bytes);
     return;

@@ -189,6 +189,24 @@ std::vector<Quantized> convolutions() {
          .w_dims = {channels, 1, 2, 3},
          .x_dims = x_dims});
   }
+  add({.name = "deep", .w_dims = {40, 37, 3, 3}, .x_dims = {1, 37, 9, 11}});
+  add({.name = "signed_deep",
+       .x = DataType::kInt8,
+       .x_zero = 7,
+       .y = DataType::kInt8,
+       .y_zero = -3,
+       .w_dims = {21, 61, 3, 3},
+       .x_dims = {2, 61, 7, 5}});
+  for (const ir::Dims& x_dims : {ir::Dims{1, 301, 5, 7}, {1, 301, 1, 1}, {1, 301, 1, 2}}) {
+    for (const int64_t columns : {24, 150}) {
+      add({.name = "deep" + std::to_string(x_dims[2] * x_dims[3]) + "x" + std::to_string(columns),
+           .x = columns == 24 ? DataType::kUint8 : DataType::kInt8,
+           .x_zero = 17,
+           .attributes = "strides = [1,1]",
+           .w_dims = {columns, 301, 1, 1},
+           .x_dims = x_dims});
+    }
+  }
   add({.name = "wide_kernel", .attributes = "pads = [0,3,4,2]", .w_dims = {20, 6, 5, 7}});
   add({.name = "same_lower",
        .attributes = "auto_pad = \"SAME_LOWER\", strides = [2,2]",
