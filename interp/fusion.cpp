@@ -33,6 +33,7 @@ constexpr std::array kRecognisers{
     Row{"Exp", fuse_elementwise},
     Row{"Flatten", fuse_qdq_movement},
     Row{"Floor", fuse_elementwise},
+    Row{"Gather", fuse_qdq_movement},
     Row{"Gelu", fuse_qdq_unary},
     Row{"Gelu", fuse_elementwise},
     Row{"Gemm", fuse_qdq_product},

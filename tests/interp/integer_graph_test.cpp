@@ -131,6 +131,12 @@ std::vector<Graph> graphs() {
   const std::string product = "g (uint8[3,7,40] a, uint8[3,40,21] b) => (";
   const std::string operands =
       " y) { " + scales + "af = DequantizeLinear(a, s, zs) bf = DequantizeLinear(b, t, zt) ";
+  // c = a times a constant matrix of three columns.
+  const std::string weighted =
+      "g (uint8[5,4] a) => (uint8 y) { " + scales +
+      "af = DequantizeLinear(a, s, zs) zw = Constant <value = int8 {0}> () "
+      "b = Constant <value = int8[4,3] {1, -20, 100, 7, 50, -3, 9, 0, 127, -128, 4, 12}> () "
+      "bf = DequantizeLinear(b, t, zw) c = MatMul(af, bf) ";
   const std::string one =
       "g (uint8[2,5,6,6] a) => (uint8 y) { " + scales + "af = DequantizeLinear(a, s, zs) ";
   const std::string images =
@@ -223,6 +229,19 @@ std::vector<Graph> graphs() {
       {"mul", two + "c = Mul(af, bf) y = QuantizeLinear(c, u, zu) }"},
       {"product_quantized",
        product + "uint8" + operands + "c = MatMul(af, bf) y = QuantizeLinear(c, u, zu) }"},
+      {"gather", one + "i = Constant <value = int64[3] {4, 0, -1}> () c = Gather <axis = 1> (af, i) "
+                       "y = QuantizeLinear(c, s, zs) }"},
+      {"product_bias", weighted + "w = Constant <value = float[3] {0.4, -7.0, 2.5}> () "
+                                  "d = Add(w, c) y = QuantizeLinear(d, u, zu) }"},
+      {"product_bias_read_twice",
+       weighted + "w = Constant <value = float[3] {0.4, -7.0, 2.5}> () d = Add(c, w) e = Neg(c) "
+                  "h = Add(d, e) y = QuantizeLinear(h, u, zu) }"},
+      {"product_bias_steps",
+       weighted + "n = Constant <value = int32[3] {500, -900, 31}> () "
+                  "v = Constant <value = float {0.001161}> () w = DequantizeLinear(n, v) "
+                  "d = Add(c, w) y = QuantizeLinear(d, u, zu) }"},
+      {"product_bias_of_more_axes", weighted + "w = Constant <value = float[1,3] {0.4, -7.0, 2.5}> "
+                                               "() d = Add(c, w) y = QuantizeLinear(d, u, zu) }"},
       {"product_float", product + "float" + operands + "y = MatMul(af, bf) }"},
       {"sigmoid", one + "c = Sigmoid(af) y = QuantizeLinear(c, t, zt) }"},
       {"hard_swish", one + "c = HardSwish(af) y = QuantizeLinear(c, t, zt) }"},
