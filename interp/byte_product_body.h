@@ -33,13 +33,6 @@ FETTLE_INLINE void finish_narrow(const Int (&acc)[kRows][kPanels], const ByteBlo
   }
 }
 
-// The last `n` bytes of a segment, less than four.
-__attribute__((noinline)) int32_t last_bytes(const uint8_t* from, int64_t n) {
-  int32_t v = 0;
-  for (int64_t i = 0; i < n; ++i) v |= from[i] << (8 * i);
-  return v;
-}
-
 // Sums of rows [row, row + kRows) and kPanels panels, whose weights begin at `w`.
 template <int kRows, int kPanels, bool kFlip>
 FETTLE_INLINE void sum_tile(const ByteBlock& b, int64_t row, const int8_t* w,
