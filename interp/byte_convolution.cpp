@@ -12,9 +12,10 @@
 namespace fettle::interp {
 namespace {
 
-constexpr int64_t kRows = 48;      // outputs computed together; a multiple of the kernels' tiles
-constexpr int64_t kSlack = 64;     // bytes readable after an image
-constexpr int64_t kColumns = 256;  // columns computed together when there are few outputs
+constexpr int64_t kRows = 48;       // outputs computed together; a multiple of the kernels' tiles
+constexpr int64_t kMostRows = 192;  // the same where a pass over the rows makes all columns
+constexpr int64_t kSlack = 64;      // bytes readable after an image
+constexpr int64_t kColumns = 256;   // columns computed together when there are few outputs
 constexpr int64_t kShared = 3'000'000;  // multiply-accumulates worth a parallel region
 
 int64_t padded_columns(int64_t n) {
@@ -32,6 +33,7 @@ struct Shape {
   int64_t sample_bytes = 0;      // of the padded image
   std::vector<int64_t> offsets;  // of the segments
   int64_t macs = 0;
+  int64_t block_rows = kRows;
   int64_t outputs() const { return samples * out[0] * out[1] * out[2]; }
 };
 
@@ -147,6 +149,7 @@ class ByteConvolution : public AcceleratedKernel {
         }
       }
     }
+    if (m_ <= 2 * kPanel && s.outputs() >= 16 * kMostRows) s.block_rows = kMostRows;
     shape_ = std::move(s);
     return true;
   }
@@ -171,7 +174,9 @@ class ByteConvolution : public AcceleratedKernel {
     int64_t n = begin / (s.out[2] * s.out[1] * s.out[0]);
     for (int64_t i = 0; i < count;) {
       const uint8_t* row = x + n * s.sample_bytes + d * s.stride[0] + h * s.stride[1];
-      for (; w < s.out[2] && i < count; ++w) to[i++] = row + w * s.stride[2];
+      const int64_t run = std::min(s.out[2] - w, count - i);
+      for (int64_t j = 0; j < run; ++j) to[i + j] = row + (w + j) * s.stride[2];
+      i += run;
       w = 0;
       if (++h < s.out[1]) continue;
       h = 0;
@@ -184,7 +189,7 @@ class ByteConvolution : public AcceleratedKernel {
   // Outputs [begin, end), columns [first, last) of every group.
   void block(const uint8_t* x, uint8_t* y, int64_t begin, int64_t end, int64_t first,
              int64_t last) const {
-    const uint8_t* rows[kRows];
+    const uint8_t* rows[kMostRows];
     windows(x, begin, end - begin, rows);
     ByteBlock b;
     b.rows = rows;
@@ -204,21 +209,22 @@ class ByteConvolution : public AcceleratedKernel {
       b.packed = packed + g * group_bytes_;
       b.result = result(g * padded_columns(m_) + first);
       b.out = y + begin * groups_ * m_ + g * m_ + first;
+      if (g > 0) std::for_each(rows, rows + b.row_count, [&](const uint8_t*& row) { row += c_; });
       byte_kernels().multiply(b);
-      for (int64_t i = begin; i < end; ++i) rows[i - begin] += c_;
     }
   }
 
   void convolve(const uint8_t* x, uint8_t* y) const {
     const int64_t outputs = shape_.outputs();
-    const int64_t blocks = (outputs + kRows - 1) / kRows;
+    const int64_t rows = shape_.block_rows;
+    const int64_t blocks = (outputs + rows - 1) / rows;
     const bool shared = shape_.macs > kShared;
     const int64_t columns = shared && blocks < 8 ? std::min(m_, kColumns) : m_;
     const int64_t slices = (m_ + columns - 1) / columns;
     for_each_index(blocks * slices, shared, [&](int64_t task) {
-      const int64_t begin = task / slices * kRows;
+      const int64_t begin = task / slices * rows;
       const int64_t first = task % slices * columns;
-      block(x, y, begin, std::min(outputs, begin + kRows), first, std::min(m_, first + columns));
+      block(x, y, begin, std::min(outputs, begin + rows), first, std::min(m_, first + columns));
     });
   }
 

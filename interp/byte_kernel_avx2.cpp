@@ -99,6 +99,7 @@ void map_bytes(const uint8_t* table, const uint8_t* x, int64_t n, uint8_t* y) {
 }
 
 #include "interp/byte_kernel_body.h"
+#include "interp/byte_finish_avx2.h"
 #include "interp/byte_product_avx2.h"
 
 }  // namespace

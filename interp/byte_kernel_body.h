@@ -33,6 +33,13 @@ FETTLE_INLINE Float broadcast(float x) {
   return Float{} + x;
 }
 
+// The last `n` bytes of a segment, less than four.
+inline __attribute__((noinline)) int32_t last_bytes(const uint8_t* from, int64_t n) {
+  int32_t v = 0;
+  for (int64_t i = 0; i < n; ++i) v |= from[i] << (8 * i);
+  return v;
+}
+
 // Stores the first `n` (at most 16) lanes.
 template <typename Vector, typename Element>
 FETTLE_INLINE void store_lanes(const Vector& v, Element* to, int64_t n) {

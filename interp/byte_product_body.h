@@ -33,20 +33,14 @@ FETTLE_INLINE void finish_narrow(const Int (&acc)[kRows][kPanels], const ByteBlo
   }
 }
 
-// Rows [row, row + kRows) and kPanels panels from `panel` on.
+// Sums of rows [row, row + kRows) and kPanels panels, whose weights begin at `w`.
 template <int kRows, int kPanels, bool kFlip>
-void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
+FETTLE_INLINE void sum_tile(const ByteBlock& b, int64_t row, const int8_t* w,
+                            Int (&acc)[kRows][kPanels]) {
   const int64_t stride = panel_bytes(b.segments, b.segment_bytes);
   const int64_t quads = b.segment_bytes / 4;
   const int64_t rest = b.segment_bytes % 4;
   const Int flip = broadcast(static_cast<int32_t>(b.flip * 0x01010101u));
-  const int8_t* w = b.packed + panel * stride;
-  Int acc[kRows][kPanels];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) acc[r][p] = Int{};
-  }
   const auto step = [&](const int32_t(&a)[kRows]) __attribute__((always_inline)) {
     Int weights[kPanels];
 #pragma GCC unroll 8
@@ -76,39 +70,53 @@ void multiply_tile(const ByteBlock& b, int64_t row, int64_t panel) {
       for (int r = 0; r < kRows; ++r) __builtin_memcpy(&a[r], from[r] + 4 * quads, 4);
     } else {
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        for (int64_t i = 0; i < rest; ++i) a[r] |= from[r][4 * quads + i] << (8 * i);
-      }
+      for (int r = 0; r < kRows; ++r) a[r] = last_bytes(from[r] + 4 * quads, rest);
     }
     step(a);
   }
-  const ByteResult result = b.result;  // which no store can change
-  if constexpr (kWide && kPanels <= 2) {
-    if (result.kind == ByteResult::Kind::kBytes && result.column_zero == nullptr) {
-      finish_narrow(acc, b, result, row, panel * kPanel);
-      return;
+}
+
+// As many tiles of kRows rows from `row` on as fit, and kPanels panels from `panel` on. Returns the
+// row that follows.
+template <int kRows, int kPanels, bool kFlip>
+int64_t multiply_tiles(const ByteBlock& block, int64_t row, int64_t panel) {
+  const ByteBlock b = block;  // which no store can change
+  const int8_t* w = b.packed + panel * panel_bytes(b.segments, b.segment_bytes);
+  const bool narrow = kWide && kPanels <= 2 && b.result.kind == ByteResult::Kind::kBytes &&
+                      b.result.column_zero == nullptr;
+  for (; row + kRows <= b.row_count; row += kRows) {
+    Int acc[kRows][kPanels];
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int p = 0; p < kPanels; ++p) acc[r][p] = Int{};
     }
-  }
-  // In memory from here on: the loop above needs all registers.
-  Int sums[kRows][kPanels];
+    sum_tile<kRows, kPanels, kFlip>(b, row, w, acc);
+    if constexpr (kWide && kPanels <= 2) {
+      if (narrow) {
+        finish_narrow(acc, b, b.result, row, panel * kPanel);
+        continue;
+      }
+    }
+    // In memory from here on: the loop above needs all registers.
+    Int sums[kRows][kPanels];
 #pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-    for (int p = 0; p < kPanels; ++p) sums[r][p] = acc[r][p];
-  }
+      for (int p = 0; p < kPanels; ++p) sums[r][p] = acc[r][p];
+    }
 #pragma GCC unroll 1
-  for (int r = 0; r < kRows; ++r) finish_row(sums[r], b, result, row + r, panel * kPanel);
+    for (int r = 0; r < kRows; ++r) finish_row(sums[r], b, b.result, row + r, panel * kPanel);
+  }
+  return row;
 }
 
 // All rows and kPanels panels, kRows rows at a time.
 template <int kRows, int kPanels, bool kFlip>
 FETTLE_INLINE void multiply_rows(const ByteBlock& b, int64_t panel) {
-  int64_t row = 0;
-  for (; row + kRows <= b.row_count; row += kRows) {
-    multiply_tile<kRows, kPanels, kFlip>(b, row, panel);
-  }
-  for (; row + 2 <= b.row_count; row += 2) multiply_tile<2, kPanels, kFlip>(b, row, panel);
-  for (; row < b.row_count; ++row) multiply_tile<1, kPanels, kFlip>(b, row, panel);
+  int64_t row = multiply_tiles<kRows, kPanels, kFlip>(b, 0, panel);
+  row = multiply_tiles<2, kPanels, kFlip>(b, row, panel);
+  multiply_tiles<1, kPanels, kFlip>(b, row, panel);
 }
 
 template <bool kFlip>

@@ -189,6 +189,13 @@ std::vector<Quantized> convolutions() {
          .w_dims = {channels, 1, 2, 3},
          .x_dims = x_dims});
   }
+  for (const int64_t columns : {8, 16, 24, 32}) {
+    add({.name = "narrow" + std::to_string(columns),
+         .y = columns == 24 ? DataType::kInt8 : DataType::kUint8,
+         .y_zero = 20,
+         .w_dims = {columns, 5, 3, 3},
+         .x_dims = {1, 5, 57, 61}});
+  }
   add({.name = "deep", .w_dims = {40, 37, 3, 3}, .x_dims = {1, 37, 9, 11}});
   add({.name = "signed_deep",
        .x = DataType::kInt8,
