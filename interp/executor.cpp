@@ -213,6 +213,11 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds, Trace& trace) {
   return impl_->run(feeds, &trace);
 }
 
+void Executor::plan_for_next_shapes() {
+  impl_->specialized = declared_inputs(*impl_->model->graph);
+  impl_->differed = false;
+}
+
 void Executor::observe(const std::vector<std::string>& names, Observer observer) {
   std::set<std::string> before = std::exchange(impl_->watched, {names.begin(), names.end()});
   try {
