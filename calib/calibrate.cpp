@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <unordered_map>
 
+#include "calib/batching.h"
 #include "calib/derived_ranges.h"
 #include "calib/range_scan.h"
 #include "calib/table.h"
@@ -47,23 +47,17 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
   CalibrationTable table;
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
-  std::unordered_map<std::string, TensorRange*> ranges;  // of the table, found faster
   std::vector<std::string> names =
       options.names.empty() ? values_to_observe(*model.graph) : options.names;
   const std::vector<DerivedRange> derived = take_derived(model, names);
+  Ranges observed;
   executor.observe_ranges(names,
-                          [&](const std::string& name, const interp::ElementRange& seen) {
-                            TensorRange*& range = ranges[name];
-                            if (range == nullptr) range = &table.tensors[name];
-                            merge_range(*range, tensor_range(seen));
+                          [&observed](const std::string& name, const interp::ElementRange& seen) {
+                            merge_range(observed[name], tensor_range(seen));
                           });
-  const int64_t total = samples_to_run(data, options.max_samples);
-  for (int64_t first = 0; first < total; first += data.batch()) {
-    const auto outputs = executor.run(data.read(first));
-    table.samples = first + data.batch();
-    if (options.on_outputs) options.on_outputs(first, outputs);
-    if (options.progress) options.progress(table.samples, total);
-  }
+  table.samples = samples_to_run(data, options.max_samples);
+  const SampleSinks sinks{options.on_outputs, options.progress, &observed, &table.tensors};
+  run_samples(model, executor, data, table.samples, sinks, !options.executor.exact);
   for (const DerivedRange& each : derived) {
     const auto source = table.tensors.find(each.source);
     if (source != table.tensors.end()) table.tensors[each.name] = range_of(each, source->second);

@@ -55,12 +55,14 @@ struct CalibrateOptions {
   int64_t max_samples = 0;         // 0: all; rounded down to whole batches, but at least one
   interp::ExecutorOptions executor;
   std::function<void(int64_t done, int64_t total)> progress;
-  // Called with the graph outputs of every run, so that one pass serves statistics and evaluation.
+  // Called with the graph outputs of every sample (of every batch, where the model fixes one), in
+  // order, so that one pass serves statistics and evaluation.
   std::function<void(int64_t first, const std::vector<ops::RuntimeValue>& outputs)> on_outputs;
 };
 
 // Streams the data set through the model and records min and max of every float tensor of the main
-// graph (inputs, intermediate values, outputs). Memory is independent of the number of samples.
+// graph (inputs, intermediate values, outputs). From some dozens on, samples may run together
+// (batching.h); beyond that, memory is independent of their number.
 CalibrationTable calibrate(const ir::Model& model, Dataset& data, const CalibrateOptions& options);
 
 }  // namespace fettle::calib

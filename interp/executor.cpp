@@ -235,6 +235,11 @@ std::vector<ops::RuntimeValue> Executor::run(const Feeds& feeds, Trace& trace) {
   return impl_->run(feeds, &trace);
 }
 
+void Executor::plan_for_next_shapes() {
+  impl_->specialized = declared_inputs(*impl_->model->graph);
+  impl_->differed = false;
+}
+
 void Executor::observe(const std::vector<std::string>& names, Observer observer) {
   impl_->watch(names, false);
   impl_->observer = std::move(observer);

@@ -55,6 +55,11 @@ class Executor {
   // The same; `trace` then tells what every step did.
   std::vector<ops::RuntimeValue> run(const Feeds& feeds, Trace& trace);
 
+  // The next run's shapes are those to plan for, whatever shapes earlier runs had: a run with shapes
+  // other than those planned for makes do with a slower plan for all. Plans anew, in the next run,
+  // when these differ from the shapes that the model declares.
+  void plan_for_next_shapes();
+
   // Calls `observer` for these values of the main graph during run(), in place of any earlier
   // observer. Unknown names throw kUsage.
   // An observed value keeps its exact meaning: fusions that would skip it are not applied.

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "calib/batching.h"
 #include "ir/error.h"
 #include "ir/float16.h"
 
@@ -20,11 +21,8 @@ int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationO
     fail(ErrorCode::kUsage, "the model takes {} samples at a time, but only {} are to be run",
          data.batch(), options.max_samples);
   }
-  for (int64_t first = 0; first < total; first += data.batch()) {
-    const auto outputs = executor.run(data.read(first));
-    sink(first, outputs);
-    if (options.progress) options.progress(first + data.batch(), total);
-  }
+  const calib::SampleSinks sinks{sink, options.progress, nullptr, nullptr};
+  calib::run_samples(model, executor, data, total, sinks, !options.executor.exact);
   return total;
 }
 
