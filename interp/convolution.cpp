@@ -109,12 +109,19 @@ class Convolution : public AcceleratedKernel {
     compiled->w = w;
     ConvolutionGeometry& g = compiled->geometry;
     g = padded_geometry(x, w);
-    if (!all_positive(g.dst)) return compiled;
+    if (!all_positive(g.dst) || breaks_primitive(g)) return compiled;
     if (call.has(2) || folds()) compiled->bias = plain_desc({g.dst[1]}, kFloat);
     const memory::desc* held = call.is_constant(1) ? weights_.layout() : nullptr;
     compiled->possible = (held != nullptr && try_compile(*compiled, *held)) ||
                          try_compile(*compiled, any_desc(g.weights, kFloat));
     return compiled;
+  }
+
+  // Kernels that oneDNN 2.6 makes for AVX-512 crash on windows without a single element of the input
+  // when a function follows the sum with another tensor.
+  bool breaks_primitive(const ConvolutionGeometry& g) const {
+    return options_.residual && !options_.activations.empty() && !options_.transposed &&
+           has_empty_windows(g);
   }
 
   bool try_compile(Compiled& compiled, const memory::desc& weights) const {

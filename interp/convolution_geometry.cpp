@@ -55,4 +55,22 @@ int64_t ConvolutionGeometry::macs() const {
   return positions * ir::element_count(weights);
 }
 
+bool has_empty_windows(const ConvolutionGeometry& g) {
+  const size_t axes = g.strides.size();
+  for (size_t i = 0; i < axes; ++i) {
+    const int64_t extent = g.src[i + 2];
+    const int64_t taps = g.weights[g.weights.size() - axes + i];
+    for (int64_t o = 0; o < g.dst[i + 2]; ++o) {
+      const int64_t first = o * g.strides[i] - g.pads_begin[i];
+      bool inside = false;
+      for (int64_t t = 0; t < taps && !inside; ++t) {
+        const int64_t at = first + t * (g.dilations[i] + 1);
+        inside = at >= 0 && at < extent;
+      }
+      if (!inside) return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace fettle::interp

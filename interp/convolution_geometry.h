@@ -20,6 +20,9 @@ struct ConvolutionGeometry {
   }
 };
 
+// True when some output's window lies wholly in padding along an axis. Not for transposed ones.
+bool has_empty_windows(const ConvolutionGeometry& geometry);
+
 // For x [N, C, spatial...] and w [M, C/group, kernel...] (transposed: [C, M/group, kernel...]).
 // Throws kBadInput when they do not fit the node's attributes.
 ConvolutionGeometry convolution_geometry(const ir::Node& node, const ir::Dims& x, const ir::Dims& w,

@@ -121,6 +121,25 @@ INSTANTIATE_TEST_SUITE_P(Cases, ConvolutionFusion, testing::ValuesIn(cases()),
                          });
 
 // Shapes that differ from the first run's make the plan general; results stay right.
+// Windows without an element of the input, beside a residual and a function.
+TEST(ConvolutionOfPadding, MatchesTheReference) {
+  const char* const windows[] = {
+      "kernel_shape = [1, 2], pads = [0, 1, 1, 1], strides = [2, 2]",
+      "kernel_shape = [1, 2], pads = [2, 0, 0, 4]",
+      "kernel_shape = [1, 2], dilations = [1, 9], pads = [0, 8, 0, 8]",
+  };
+  const char* const dims[] = {"3,4", "6,10", "4,14"};
+  for (size_t i = 0; i < 3; ++i) {
+    for (const std::string function : {"Sigmoid", "Relu", "Tanh"}) {
+      const ir::Model model = test::parse_text_graph(
+          "g (float[1,2,4,7] x, float[8,2,1,2] w, float[1,8," + std::string(dims[i]) +
+          "] r) => (float z) { c = Conv <" + windows[i] + "> (x, w) s = Add(c, r) z = " + function +
+          "(s) }");
+      test::expect_accelerated_matches(model, 5, 3e-5);
+    }
+  }
+}
+
 TEST(PlansForShapes, FollowTheInputs) {
   const ir::Model model = test::parse_text_graph(
       "g (float[N,C] x) => (float y, int64 n) "
