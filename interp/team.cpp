@@ -22,8 +22,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // How long a thread looks for work before it sleeps. Longer than the time between two regions of
-// most models; short enough not to take a core from another process for long.
-constexpr std::chrono::microseconds kAwake(60);
+// most models, and than it takes to wake a sleeping thread on a virtual machine, which made two
+// threads slower than one; short enough not to take a core from another process for long.
+constexpr std::chrono::microseconds kAwake(500);
 constexpr int kMostThreads = 1024;
 
 void pause_briefly() {
