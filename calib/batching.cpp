@@ -1,8 +1,10 @@
 #include "calib/batching.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "calib/range_scan.h"
@@ -31,16 +33,54 @@ bool first_axis_is_open(const ir::Value& value) {
   return !type.shape || (!type.shape->empty() && !type.shape->front().known());
 }
 
-// Nodes whose meaning may depend on other samples in ways that a trial need not show: control flow,
-// and scales taken from a whole tensor.
-bool holds_mixing_node(ir::Graph& main) {
-  bool found = false;
-  ir::for_each_graph(main, [&found](ir::Graph& graph) {
-    for (const ir::Node& node : graph.nodes()) {
-      found = found || node.op_type.starts_with("Dynamic") || !node.subgraphs().empty();
-    }
-  });
-  return found;
+// Operators that compute every index of axis 0 from the same index of their operands, whatever their
+// attributes: axis 0 is a batch, or is matched by broadcasting.
+constexpr std::array<std::string_view, 47> kApart{
+    "Abs",       "Add",         "AveragePool",       "Ceil",          "Celu",
+    "Clip",      "Constant",    "Conv",              "ConvTranspose", "DequantizeLinear",
+    "Div",       "Dropout",     "Elu",               "Erf",           "Exp",
+    "Floor",     "Gelu",        "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid",
+    "HardSwish", "Identity",    "InstanceNormalization", "LRN",       "LeakyRelu",
+    "Log",       "Max",         "MaxPool",           "Min",           "Mish",
+    "Mul",       "Neg",         "PRelu",             "Pow",           "QuantizeLinear",
+    "Reciprocal", "Relu",       "Round",             "Selu",          "Sigmoid",
+    "Sign",      "Softplus",    "Softsign",          "Sqrt",          "Sub",
+    "Swish",     "Tanh"};
+
+bool constant_from(const ir::Node& node, size_t first) {
+  for (size_t i = first; i < node.inputs().size(); ++i) {
+    const ir::Value* v = node.input(i);
+    if (v != nullptr && !v->is_constant()) return false;
+  }
+  return true;
+}
+
+// True when the node has axes, as attribute or constant operand, and they are later ones, counted
+// from the front.
+bool has_later_axes(const ir::Node& node) {
+  std::vector<int64_t> axes = node.attr_ints("axes");
+  const ir::Value* given = node.input(1);
+  if (given != nullptr && given->is_constant()) axes = ir::elements_as_ints(*given->constant());
+  return !axes.empty() && std::all_of(axes.begin(), axes.end(), [](int64_t a) { return a > 0; });
+}
+
+// True when the node is known to keep samples apart. (Data may look independent for long: a trial
+// alone shows nothing.)
+bool keeps_apart(const ir::Node& node) {
+  if (!node.is_default_domain() || !node.subgraphs().empty()) return false;
+  if (std::find(kApart.begin(), kApart.end(), node.op_type) != kApart.end()) return true;
+  if (node.is("BatchNormalization")) return node.attr_int("training_mode", 0) == 0;
+  if (node.is("Flatten")) return node.attr_int("axis", 1) == 1;
+  if (node.is("Gemm")) return node.attr_int("transA", 0) == 0 && constant_from(node, 1);
+  if (node.is("MatMul")) return constant_from(node, 1);
+  if (node.is("Concat") || node.is("Softmax") || node.is("LogSoftmax")) {
+    return node.attr_int("axis", 0) > 0;
+  }
+  if (node.is("Transpose")) {
+    const std::vector<int64_t> perm = node.attr_ints("perm");
+    return !perm.empty() && perm[0] == 0;
+  }
+  return (node.op_type.starts_with("Reduce") || node.is("Squeeze")) && has_later_axes(node);
 }
 
 bool allows_batches(const ir::Model& model, const Dataset& data) {
@@ -51,9 +91,10 @@ bool allows_batches(const ir::Model& model, const Dataset& data) {
   for (const ir::Value* output : model.graph->outputs()) {
     if (!first_axis_is_open(*output)) return false;
   }
-  const auto mixes = [](const ir::Function& function) { return holds_mixing_node(*function.body); };
-  return !holds_mixing_node(*model.graph) &&
-         std::none_of(model.functions.begin(), model.functions.end(), mixes);
+  for (const ir::Node& node : model.graph->nodes()) {
+    if (!keeps_apart(node)) return false;
+  }
+  return true;
 }
 
 // Numbers with rows that can be copied.

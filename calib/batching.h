@@ -32,10 +32,11 @@ struct SampleSinks {
 // Runs the samples [0, total), a multiple of data.batch(), each of which counts once in all sinks.
 //
 // Samples are run together when the data has one sample per run, no input or output has a fixed
-// first extent, and a trial on the first samples gives the same outputs (within 1e-4 of an output's
-// range), and ranges to match, as runs of one sample, and there are enough samples to make up for
-// it. How many depends on the size of the model's values only, never on time, so that the same data
-// give the same numbers. A later run that fails or gives other extents is repeated one by one. `may_batch` false: never together.
+// first extent, every node is of a kind that keeps samples apart, a trial on the first samples
+// gives the same outputs (within 1e-4 of an output's range) and ranges to match as runs of one
+// sample, and there are enough samples to make up for it. How many depends on the size of the
+// model's values only, never on time, so that the same data give the same numbers. A later run that
+// fails or gives other extents is repeated one by one. `may_batch` false: never together.
 void run_samples(const ir::Model& model, interp::Executor& executor, Dataset& data, int64_t total,
                  const SampleSinks& sinks, bool may_batch = true);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "calib/batching.h"
 #include "calib/derived_ranges.h"
@@ -37,19 +38,13 @@ int64_t samples_to_run(const Dataset& data, int64_t max_samples) {
   return std::max(wanted / batch, int64_t{1}) * batch;
 }
 
-}  // namespace
-
-CalibrationTable calibrate(const ir::Model& model, Dataset& data, const CalibrateOptions& options) {
-  if (options.max_samples < 0) {
-    fail(ErrorCode::kUsage, "expected a number of samples of at least 0, found {}",
-         options.max_samples);
-  }
+// One pass over the samples. `derived` tells what is not observed.
+CalibrationTable observe(const ir::Model& model, Dataset& data, const CalibrateOptions& options,
+                         const std::vector<std::string>& names,
+                         const std::vector<DerivedRange>& derived) {
   CalibrationTable table;
   table.model_digest = model_digest(model);
   interp::Executor executor(model, options.executor);
-  std::vector<std::string> names =
-      options.names.empty() ? values_to_observe(*model.graph) : options.names;
-  const std::vector<DerivedRange> derived = take_derived(model, names);
   Ranges observed;
   executor.observe_ranges(names,
                           [&observed](const std::string& name, const interp::ElementRange& seen) {
@@ -63,6 +58,36 @@ CalibrationTable calibrate(const ir::Model& model, Dataset& data, const Calibrat
     if (source != table.tensors.end()) table.tensors[each.name] = range_of(each, source->second);
   }
   return table;
+}
+
+// True when the ranges that were derived are those that observing would have given: functions may
+// turn infinity into numbers and numbers into infinity.
+bool holds_for(const CalibrationTable& table, const std::vector<DerivedRange>& derived) {
+  return std::all_of(derived.begin(), derived.end(), [&](const DerivedRange& each) {
+    const auto found = table.tensors.find(each.name);
+    if (found == table.tensors.end() || each.function.loop == nullptr) return true;
+    const TensorRange& range = found->second;
+    return range.non_finite == 0 && std::isfinite(range.min) && std::isfinite(range.max);
+  });
+}
+
+}  // namespace
+
+CalibrationTable calibrate(const ir::Model& model, Dataset& data, const CalibrateOptions& options) {
+  if (options.max_samples < 0) {
+    fail(ErrorCode::kUsage, "expected a number of samples of at least 0, found {}",
+         options.max_samples);
+  }
+  const std::vector<std::string> names =
+      options.names.empty() ? values_to_observe(*model.graph) : options.names;
+  if (options.executor.exact) return observe(model, data, options, names, {});
+  std::vector<std::string> needed = names;
+  const std::vector<DerivedRange> derived = take_derived(model, needed);
+  CalibrationTable table = observe(model, data, options, needed, derived);
+  if (holds_for(table, derived)) return table;
+  CalibrateOptions again = options;
+  again.on_outputs = nullptr;  // has seen them
+  return observe(model, data, again, names, {});
 }
 
 }  // namespace fettle::calib
