@@ -1,7 +1,5 @@
 #include "interp/literal_run.h"
 
-#include <algorithm>
-
 #include "ir/error.h"
 
 namespace fettle::interp {
@@ -51,7 +49,14 @@ void LiteralRun::run(Call& call) {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (!constants_.contains(inputs_[i])) values[inputs_[i]].value = *call.value(i);
   }
-  for (Each& each : nodes_) compute(each, values);
+  for (Each& each : nodes_) {
+    try {
+      compute(each, values);
+    } catch (Error& error) {
+      error.add_context(each.node->describe());
+      throw;
+    }
+  }
   Slot& made = values.at(nodes_.back().node->output(0));
   call.set(0, made.plain().tensor);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "interp/literal_run.h"
+#include "ir/error.h"
 #include "ops/table.h"
 
 namespace fettle::interp {
@@ -14,8 +15,20 @@ class OnBytes : public AcceleratedKernel {
           size_t output)
       : node_(*facts.node), op_(op), opset_(facts.opset), fast_(std::move(fast)), output_(output) {}
 
+  // Errors name the node: the step that it is part of is known by another.
   bool run(Call& call) override {
-    if (fast_ != nullptr && fast_->run(call)) return true;
+    try {
+      compute(call);
+    } catch (Error& error) {
+      error.add_context(node_.describe());
+      throw;
+    }
+    return true;
+  }
+
+ private:
+  void compute(Call& call) {
+    if (fast_ != nullptr && fast_->run(call)) return;
     std::vector<ops::RuntimeValue> values;
     std::vector<const ops::RuntimeValue*> inputs;
     for (size_t i = 0; i < node_.inputs().size(); ++i) {
@@ -28,10 +41,8 @@ class OnBytes : public AcceleratedKernel {
     ops::KernelContext context(node_, opset_, std::move(inputs), nullptr);
     op_.kernel(context);
     call.set(0, std::move(context.outputs()[output_].tensor));
-    return true;
   }
 
- private:
   const ir::Node& node_;
   const ops::OpDef& op_;
   int64_t opset_;
