@@ -33,26 +33,20 @@ bool first_axis_is_open(const ir::Value& value) {
   return !type.shape || (!type.shape->empty() && !type.shape->front().known());
 }
 
-// Operators that compute every index of axis 0 from the same index of their operands, whatever their
-// attributes: axis 0 is a batch, or is matched by broadcasting.
-constexpr std::array<std::string_view, 47> kApart{
-    "Abs",       "Add",         "AveragePool",       "Ceil",          "Celu",
-    "Clip",      "Constant",    "Conv",              "ConvTranspose", "DequantizeLinear",
-    "Div",       "Dropout",     "Elu",               "Erf",           "Exp",
-    "Floor",     "Gelu",        "GlobalAveragePool", "GlobalMaxPool", "HardSigmoid",
-    "HardSwish", "Identity",    "InstanceNormalization", "LRN",       "LeakyRelu",
-    "Log",       "Max",         "MaxPool",           "Min",           "Mish",
-    "Mul",       "Neg",         "PRelu",             "Pow",           "QuantizeLinear",
-    "Reciprocal", "Relu",       "Round",             "Selu",          "Sigmoid",
-    "Sign",      "Softplus",    "Softsign",          "Sqrt",          "Sub",
-    "Swish",     "Tanh"};
+// Operators that, their other operands being constant, compute every index of axis 0 from the same
+// index of operand 0 and keep its rank, whatever their attributes.
+constexpr std::array<std::string_view, 40> kApart{
+    "Abs", "AveragePool", "Ceil", "Celu", "Clip", "Conv", "ConvTranspose", "DequantizeLinear",
+    "Dropout", "Elu", "Erf", "Exp", "Floor", "Gelu", "GlobalAveragePool", "GlobalMaxPool",
+    "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "LRN", "LeakyRelu", "Log",
+    "MatMul", "MaxPool", "Mish", "Neg", "PRelu", "QuantizeLinear", "Reciprocal", "Relu", "Round",
+    "Selu", "Sigmoid", "Sign", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh"};
+// The same for several operands of one rank.
+constexpr std::array<std::string_view, 7> kPairing{"Add", "Div", "Max", "Min", "Mul", "Pow", "Sub"};
 
-bool constant_from(const ir::Node& node, size_t first) {
-  for (size_t i = first; i < node.inputs().size(); ++i) {
-    const ir::Value* v = node.input(i);
-    if (v != nullptr && !v->is_constant()) return false;
-  }
-  return true;
+bool is_fixed(const ir::Value* v) {
+  return v == nullptr || v->is_constant() ||
+         (v->producer() != nullptr && v->producer()->is("Constant"));
 }
 
 // True when the node has axes, as attribute or constant operand, and they are later ones, counted
@@ -64,23 +58,56 @@ bool has_later_axes(const ir::Node& node) {
   return !axes.empty() && std::all_of(axes.begin(), axes.end(), [](int64_t a) { return a > 0; });
 }
 
-// True when the node is known to keep samples apart. (Data may look independent for long: a trial
-// alone shows nothing.)
+// True when the node keeps samples apart if all its operands that are not fixed have one rank and
+// the samples along axis 0.
 bool keeps_apart(const ir::Node& node) {
-  if (!node.is_default_domain() || !node.subgraphs().empty()) return false;
-  if (std::find(kApart.begin(), kApart.end(), node.op_type) != kApart.end()) return true;
+  const auto is_in = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), node.op_type) != names.end();
+  };
+  if (is_in(kPairing)) return true;
+  if (node.is("Concat")) return node.attr_int("axis", 0) > 0;
+  if (!std::all_of(node.inputs().begin() + 1, node.inputs().end(), is_fixed)) return false;
+  if (is_in(kApart)) return true;
   if (node.is("BatchNormalization")) return node.attr_int("training_mode", 0) == 0;
   if (node.is("Flatten")) return node.attr_int("axis", 1) == 1;
-  if (node.is("Gemm")) return node.attr_int("transA", 0) == 0 && constant_from(node, 1);
-  if (node.is("MatMul")) return constant_from(node, 1);
-  if (node.is("Concat") || node.is("Softmax") || node.is("LogSoftmax")) {
-    return node.attr_int("axis", 0) > 0;
-  }
+  if (node.is("Gemm")) return node.attr_int("transA", 0) == 0;
+  if (node.is("Softmax") || node.is("LogSoftmax")) return node.attr_int("axis", 0) > 0;
   if (node.is("Transpose")) {
     const std::vector<int64_t> perm = node.attr_ints("perm");
     return !perm.empty() && perm[0] == 0;
   }
-  return (node.op_type.starts_with("Reduce") || node.is("Squeeze")) && has_later_axes(node);
+  return node.op_type.starts_with("Reduce") && node.attr_int("keepdims", 1) == 1 &&
+         has_later_axes(node);
+}
+
+// True when every node is known to keep samples apart. (Data may look independent for long: a trial
+// alone shows nothing.) Ranks are followed through the graph: operands of different ranks would
+// broadcast samples along another axis.
+bool keeps_apart(const ir::Graph& graph) {
+  std::unordered_map<const ir::Value*, size_t> ranks;
+  for (const ir::Value* input : graph.inputs()) {
+    if (input->type.shape) ranks.emplace(input, input->type.shape->size());
+  }
+  for (const ir::Node& node : graph.nodes()) {
+    if (!node.is_default_domain() || !node.subgraphs().empty()) return false;
+    if (node.is("Constant")) continue;
+    std::optional<size_t> rank;
+    for (const ir::Value* v : node.inputs()) {
+      if (is_fixed(v)) continue;
+      const auto found = ranks.find(v);
+      if (found == ranks.end() || (rank && *rank != found->second)) return false;
+      rank = found->second;
+    }
+    const auto higher = [&](const ir::Value* v) {
+      return v != nullptr && v->is_constant() && v->constant()->rank() > *rank;
+    };
+    if (!rank || !keeps_apart(node)) return false;
+    if (std::any_of(node.inputs().begin(), node.inputs().end(), higher)) return false;
+    for (const ir::Value* v : node.outputs()) {
+      if (v != nullptr) ranks.emplace(v, node.is("Flatten") ? 2 : *rank);
+    }
+  }
+  return true;
 }
 
 bool allows_batches(const ir::Model& model, const Dataset& data) {
@@ -91,10 +118,7 @@ bool allows_batches(const ir::Model& model, const Dataset& data) {
   for (const ir::Value* output : model.graph->outputs()) {
     if (!first_axis_is_open(*output)) return false;
   }
-  for (const ir::Node& node : model.graph->nodes()) {
-    if (!keeps_apart(node)) return false;
-  }
-  return true;
+  return keeps_apart(*model.graph);
 }
 
 // Numbers with rows that can be copied.

@@ -119,6 +119,7 @@ TEST(Batching, ModelsThatMixSamplesRunOneByOne) {
            "m = ReduceMean<axes = [0]>(x)\n y = Sub(x, m)",
            "a = Constant<value = int64 {0}>()\n y = CumSum(x, a)",
            "s = Shape(x)\n f = Cast<to = 1>(s)\n m = ReduceMax(f)\n y = Mul(x, m)",
+           "m = ReduceMax<axes = [1], keepdims = 0>(x)\n y = Sub(x, m)",
            "m = ReduceMax<keepdims = 0>(x)\n y = Div(x, m)",
            "q, s, z = DynamicQuantizeLinear(x)\n y = DequantizeLinear(q, s, z)",
        }) {
