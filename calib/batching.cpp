@@ -3,29 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
-
-#include "calib/range_scan.h"
-#include "calib/same_outputs.h"
-#include "ir/error.h"
 
 namespace fettle::calib {
 namespace {
-
-using Outputs = std::vector<ops::RuntimeValue>;
-
-// The values of all samples of a run take no more than this, in bytes.
-constexpr int64_t kMostBytes = int64_t{16} << 20;
-constexpr int64_t kMostTogether = 16;
-// What makes up for the trial and another plan, which cost a small convolutional network as much as
-// running 60 to 100 samples together saves.
-constexpr int64_t kLeastTogether = 4;
-constexpr int64_t kLeastRuns = 8;
-// Samples of the trial that are run one by one.
-constexpr int64_t kTried = 4;
-static_assert(kTried <= kLeastTogether);
 
 bool first_axis_is_open(const ir::Value& value) {
   const ir::Type& type = value.type;
@@ -110,24 +93,7 @@ bool keeps_apart(const ir::Graph& graph) {
   return true;
 }
 
-bool allows_batches(const ir::Model& model, const Dataset& data) {
-  if (data.batch() != 1 || !data.batched()) return false;
-  for (const ir::Value* input : model.graph->inputs()) {
-    if (!input->has_initializer() && !first_axis_is_open(*input)) return false;
-  }
-  for (const ir::Value* output : model.graph->outputs()) {
-    if (!first_axis_is_open(*output)) return false;
-  }
-  return keeps_apart(*model.graph);
-}
-
-// Numbers with rows that can be copied.
-bool has_rows(const ops::RuntimeValue& value, int64_t rows) {
-  if (!value.is_tensor() || value.tensor.rank() == 0 || value.tensor.dim(0) != rows) return false;
-  return value.tensor.type() != ir::DataType::kString && !ir::is_sub_byte(value.tensor.type());
-}
-
-// Nothing when the values do not fit together.
+// One input of all samples.
 std::optional<ir::Tensor> stack(const std::vector<interp::Feeds>& samples,
                                 const std::string& input) {
   const ir::Tensor& first = samples.front().at(input).tensor;
@@ -146,9 +112,25 @@ std::optional<ir::Tensor> stack(const std::vector<interp::Feeds>& samples,
   return stacked;
 }
 
-std::optional<interp::Feeds> read_together(Dataset& data, int64_t first, int64_t count) {
-  std::vector<interp::Feeds> samples;
-  for (int64_t i = 0; i < count; ++i) samples.push_back(data.read(first + i));
+}  // namespace
+
+bool allows_batches(const ir::Model& model, const Dataset& data) {
+  if (data.batch() != 1 || !data.batched()) return false;
+  for (const ir::Value* input : model.graph->inputs()) {
+    if (!input->has_initializer() && !first_axis_is_open(*input)) return false;
+  }
+  for (const ir::Value* output : model.graph->outputs()) {
+    if (!first_axis_is_open(*output)) return false;
+  }
+  return keeps_apart(*model.graph);
+}
+
+bool has_rows(const ops::RuntimeValue& value, int64_t rows) {
+  if (!value.is_tensor() || value.tensor.rank() == 0 || value.tensor.dim(0) != rows) return false;
+  return value.tensor.type() != ir::DataType::kString && !ir::is_sub_byte(value.tensor.type());
+}
+
+std::optional<interp::Feeds> stack(const std::vector<interp::Feeds>& samples) {
   interp::Feeds feeds;
   for (const auto& [input, value] : samples.front()) {
     std::optional<ir::Tensor> stacked = stack(samples, input);
@@ -162,149 +144,6 @@ Outputs rows_of(const Outputs& outputs, int64_t row) {
   Outputs rows;
   for (const ops::RuntimeValue& output : outputs) rows.push_back(output.tensor.slice_front(row, 1));
   return rows;
-}
-
-int64_t samples_per_run(const interp::Trace& trace) {
-  int64_t bytes = 1;
-  for (const interp::StepRecord& step : trace.steps) bytes += step.bytes;
-  return std::clamp<int64_t>(kMostBytes / bytes, 1, kMostTogether);
-}
-
-class SampleRunner {
- public:
-  SampleRunner(interp::Executor& executor, Dataset& data, int64_t total, const SampleSinks& sinks)
-      : executor_(executor), data_(data), total_(total), sinks_(sinks) {}
-
-  void run(bool together) {
-    if (together) try_together();
-    while (done_ < total_) {
-      if (per_run_ > 1) {
-        run_next_together();
-      } else {
-        run_next();
-      }
-    }
-    keep_observed();
-  }
-
- private:
-  // The samples [done_, done_ + batch).
-  Outputs run_next(interp::Trace* trace = nullptr) {
-    const interp::Feeds feeds = data_.read(done_);
-    Outputs outputs = trace != nullptr ? executor_.run(feeds, *trace) : executor_.run(feeds);
-    if (sinks_.on_outputs) sinks_.on_outputs(done_, outputs);
-    advance(data_.batch());
-    return outputs;
-  }
-
-  // Nothing when the model does not take these samples together: what was observed is then void.
-  std::optional<Outputs> run_together(int64_t first, int64_t count) {
-    const auto feeds = read_together(data_, first, count);
-    if (!feeds) return std::nullopt;
-    try {
-      Outputs outputs = executor_.run(*feeds);
-      const auto fits = [count](const ops::RuntimeValue& value) { return has_rows(value, count); };
-      if (std::all_of(outputs.begin(), outputs.end(), fits)) return outputs;
-    } catch (const Error&) {  // one that a single sample causes shows again when it is run alone
-    }
-    return std::nullopt;
-  }
-
-  void run_next_together() {
-    keep_observed();
-    if (const auto outputs = run_together(done_, per_run_)) {
-      hand_on(*outputs, done_, done_);
-      return advance(per_run_);
-    }
-    if (sinks_.observed != nullptr) sinks_.observed->clear();
-    run_singly_from_here();
-  }
-
-  void run_singly_from_here() {
-    per_run_ = 1;
-    executor_.plan_for_next_shapes();
-  }
-
-  // Runs the samples that fill no run of several, which come first because the plan for one sample
-  // is there already, then some more both ways. Leaves per_run_ as it shall be for the rest.
-  void try_together() {
-    interp::Trace trace;
-    std::vector<Outputs> singles{run_next(&trace)};
-    const int64_t count = samples_per_run(trace);
-    if (count < kLeastTogether || total_ < kLeastRuns * count) return;
-    const int64_t first = total_ % count, tried = first + kTried;
-    while (done_ < tried) {
-      if (done_ == first) keep_observed();
-      if (done_ <= first) singles.clear();
-      singles.push_back(run_next());
-    }
-    Ranges of_singles;
-    if (sinks_.observed != nullptr) of_singles.swap(*sinks_.observed);
-    executor_.plan_for_next_shapes();
-    const auto outputs = run_together(first, count);
-    if (!outputs || !same(singles, *outputs) || !agree(of_singles, tried - first, count)) {
-      if (sinks_.observed != nullptr) of_singles.swap(*sinks_.observed);
-      return run_singly_from_here();
-    }
-    per_run_ = count;  // what was observed of the samples tried is void: it is in this run too
-    hand_on(*outputs, first, done_);
-    advance(first + count - done_);
-  }
-
-  static bool same(const std::vector<Outputs>& singles, const Outputs& together) {
-    const auto count = static_cast<int64_t>(singles.size());
-    for (size_t i = 0; i < together.size(); ++i) {
-      std::vector<ir::Tensor> rows;
-      for (const Outputs& single : singles) {
-        if (!has_rows(single[i], 1)) return false;
-        rows.push_back(single[i].tensor);
-      }
-      if (!same_rows(rows, together[i].tensor.slice_front(0, count))) return false;
-    }
-    return true;
-  }
-
-  bool agree(const Ranges& of_singles, int64_t singles, int64_t together) const {
-    return sinks_.observed == nullptr ||
-           ranges_agree(of_singles, singles, *sinks_.observed, together);
-  }
-
-  // Samples [from, ...) of a run that began with sample `first`.
-  void hand_on(const Outputs& outputs, int64_t first, int64_t from) const {
-    if (!sinks_.on_outputs || outputs.empty()) return;
-    const int64_t count = outputs.front().tensor.dim(0);
-    for (int64_t row = from - first; row < count; ++row) {
-      sinks_.on_outputs(first + row, rows_of(outputs, row));
-    }
-  }
-
-  void keep_observed() {
-    if (sinks_.observed == nullptr) return;
-    for (const auto& [name, range] : *sinks_.observed) merge_range((*sinks_.ranges)[name], range);
-    sinks_.observed->clear();
-  }
-
-  void advance(int64_t count) {
-    done_ += count;
-    if (sinks_.progress) sinks_.progress(done_, total_);
-  }
-
-  interp::Executor& executor_;
-  Dataset& data_;
-  const int64_t total_;
-  const SampleSinks& sinks_;
-  int64_t done_ = 0;
-  int64_t per_run_ = 1;  // samples of a run beyond the data's own batch
-};
-
-}  // namespace
-
-void run_samples(const ir::Model& model, interp::Executor& executor, Dataset& data, int64_t total,
-                 const SampleSinks& sinks, bool may_batch) {
-  FETTLE_ASSERT(total % data.batch() == 0 && total <= data.size());
-  const bool together =
-      may_batch && total >= kLeastRuns * kLeastTogether && allows_batches(model, data);
-  SampleRunner(executor, data, total, sinks).run(together);
 }
 
 }  // namespace fettle::calib

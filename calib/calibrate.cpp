@@ -1,9 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "calib/batching.h"
 #include "calib/derived_ranges.h"
-#include "calib/range_scan.h"
+#include "calib/sample_runs.h"
 #include "calib/table.h"
 #include "ir/error.h"
 
@@ -44,15 +43,9 @@ CalibrationTable observe(const ir::Model& model, Dataset& data, const CalibrateO
                          const std::vector<DerivedRange>& derived) {
   CalibrationTable table;
   table.model_digest = model_digest(model);
-  interp::Executor executor(model, options.executor);
-  Ranges observed;
-  executor.observe_ranges(names,
-                          [&observed](const std::string& name, const interp::ElementRange& seen) {
-                            merge_range(observed[name], tensor_range(seen));
-                          });
   table.samples = samples_to_run(data, options.max_samples);
-  const SampleSinks sinks{options.on_outputs, options.progress, &observed, &table.tensors};
-  run_samples(model, executor, data, table.samples, sinks, !options.executor.exact);
+  const SampleSinks sinks{{options.on_outputs, options.progress}, names, &table.tensors};
+  run_samples(model, data, table.samples, options.executor, sinks);
   for (const DerivedRange& each : derived) {
     const auto source = table.tensors.find(each.source);
     if (source != table.tensors.end()) table.tensors[each.name] = range_of(each, source->second);

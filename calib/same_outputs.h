@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "calib/batching.h"
+#include "calib/lane.h"
 #include "ir/tensor.h"
 
 namespace fettle::calib {

@@ -62,7 +62,7 @@ struct CalibrateOptions {
 
 // Streams the data set through the model and records min and max of every float tensor of the main
 // graph (inputs, intermediate values, outputs). From some dozens on, samples may run together
-// (batching.h); beyond that, memory is independent of their number.
+// (sample_runs.h); beyond that, memory is independent of their number.
 CalibrationTable calibrate(const ir::Model& model, Dataset& data, const CalibrateOptions& options);
 
 }  // namespace fettle::calib

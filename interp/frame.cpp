@@ -1,5 +1,6 @@
 #include "interp/frame.h"
 
+#include <algorithm>
 #include <chrono>
 #include <new>
 
@@ -112,20 +113,28 @@ std::string layout_name(const Slot& slot) {
   return fmt::format("channels/{}", layout->block);
 }
 
+int64_t bytes_of(const Slot& slot) {
+  if (slot.widened != nullptr) return bytes_of(slot.widened->numbers);
+  if (slot.blocked != nullptr) return static_cast<int64_t>(slot.blocked->desc.get_size());
+  return slot.value.is_tensor() ? static_cast<int64_t>(slot.value.tensor.byte_size()) : 0;
+}
+
 void describe_output(const Slot& slot, StepRecord& record) {
   if (slot.widened != nullptr) return describe_output(slot.widened->numbers, record);
-  const bool tensor = slot.value.is_tensor();
-  const int64_t bytes = slot.blocked != nullptr
-                            ? static_cast<int64_t>(slot.blocked->desc.get_size())
-                        : tensor ? static_cast<int64_t>(slot.value.tensor.byte_size())
-                                 : 0;
-  record.bytes += bytes;
+  record.bytes += bytes_of(slot);
   if (!record.layout.empty()) return;
   record.layout = layout_name(slot);
   if (slot.blocked != nullptr)
     record.shape = ir::to_string(slot.blocked->dims());
-  else if (tensor)
+  else if (slot.value.is_tensor())
     record.shape = ir::to_string(slot.value.tensor.dims());
+}
+
+// Bytes of the values that the graph holds now; what two of them share counts twice.
+int64_t bytes_alive(const GraphPlan& plan) {
+  int64_t bytes = 0;
+  for (const Slot& slot : plan.slots) bytes += bytes_of(slot);
+  return bytes;
 }
 
 // Runs the step and records it.
@@ -146,6 +155,7 @@ void run_traced(const Step& step, GraphPlan& plan, const RunSettings& settings) 
     if (slot != kNoSlot) describe_output(plan.slots[slot], record);
   }
   trace.steps.push_back(std::move(record));
+  if (trace.depth == 0) trace.peak_bytes = std::max(trace.peak_bytes, bytes_alive(plan));
 }
 
 // Shows the operands whose ranges the step notes; they are as they were where it did not.

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "calib/batching.h"
+#include "calib/sample_runs.h"
 #include "ir/error.h"
 #include "ir/float16.h"
 
@@ -13,7 +13,6 @@ namespace fettle::report {
 
 int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationOptions& options,
                  const RunSink& sink) {
-  interp::Executor executor(model, options.executor);
   int64_t total = data.size();
   if (options.max_samples > 0) total = std::min(total, options.max_samples);
   total -= total % data.batch();
@@ -21,8 +20,8 @@ int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationO
     fail(ErrorCode::kUsage, "the model takes {} samples at a time, but only {} are to be run",
          data.batch(), options.max_samples);
   }
-  const calib::SampleSinks sinks{sink, options.progress, nullptr, nullptr};
-  calib::run_samples(model, executor, data, total, sinks, !options.executor.exact);
+  const calib::SampleSinks sinks{{sink, options.progress}, {}, nullptr};
+  calib::run_samples(model, data, total, options.executor, sinks);
   return total;
 }
 
