@@ -57,29 +57,21 @@ inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restric
   }
 }
 
-// With fused multiply-add where the instruction set has it; elsewhere the library's function.
-#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER)
-#define FETTLE_FUSED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define FETTLE_FUSED
-#endif
-
-FETTLE_FUSED
+// Fused multiply-add is an instruction from the second one on, elsewhere the library's function.
+FETTLE_FOR("arch=x86-64-v4", "arch=x86-64-v3", "default")
 void add_portably(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                   const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
-  add_run<0, 0>(a, b, p, to, n);
+  with_steps(a_step, b_step, [&](auto of_a, auto of_b) FETTLE_INLINED {
+    add_run<of_a, of_b>(a, b, p, to, n);
+  });
 }
 
 FETTLE_VECTORIZED
 void multiply_portably(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                        const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
-  multiply_run<0, 0>(a, b, p, to, n);
+  with_steps(a_step, b_step, [&](auto of_a, auto of_b) FETTLE_INLINED {
+    multiply_run<of_a, of_b>(a, b, p, to, n);
+  });
 }
 
 }  // namespace

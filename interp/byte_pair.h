@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "interp/qdq_pattern.h"
 
@@ -37,6 +38,17 @@ void add_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_ste
                const PairParameters& p, uint8_t* to, int64_t n);
 void multiply_bytes(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                     const PairParameters& p, uint8_t* to, int64_t n);
+
+// Calls run(a, b) with the steps, each 0 or 1, as constants that the compiler sees.
+template <typename Run>
+inline __attribute__((always_inline)) void with_steps(int64_t a_step, int64_t b_step, Run&& run) {
+  constexpr std::integral_constant<int64_t, 0> kStays;
+  constexpr std::integral_constant<int64_t, 1> kMoves;
+  if (a_step == 1 && b_step == 1) return run(kMoves, kMoves);
+  if (b_step == 1) return run(kStays, kMoves);
+  if (a_step == 1) return run(kMoves, kStays);
+  run(kStays, kStays);
+}
 
 #if defined(__x86_64__)
 // Variants of the two.

@@ -84,18 +84,16 @@ void multiply_run(const uint8_t* a, const uint8_t* b, const PairParameters& p, u
 
 void add_bytes_avx512(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                       const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return add_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return add_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return add_run<1, 0>(a, b, p, to, n);
-  add_run<0, 0>(a, b, p, to, n);
+  with_steps(a_step, b_step, [&](auto of_a, auto of_b) {
+    add_run<of_a, of_b>(a, b, p, to, n);
+  });
 }
 
 void multiply_bytes_avx512(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                            const PairParameters& p, uint8_t* to, int64_t n) {
-  if (a_step == 1 && b_step == 1) return multiply_run<1, 1>(a, b, p, to, n);
-  if (b_step == 1) return multiply_run<0, 1>(a, b, p, to, n);
-  if (a_step == 1) return multiply_run<1, 0>(a, b, p, to, n);
-  multiply_run<0, 0>(a, b, p, to, n);
+  with_steps(a_step, b_step, [&](auto of_a, auto of_b) {
+    multiply_run<of_a, of_b>(a, b, p, to, n);
+  });
 }
 
 }  // namespace fettle::interp

@@ -4,8 +4,14 @@
 
 #include "ir/sanitizer.h"
 
-#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER)
-#define FETTLE_VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+// (Sanitizers are not ready when the choice is made.)
+#if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER) && \
+    !defined(__SANITIZE_THREAD__)
+#define FETTLE_FOR(...) __attribute__((target_clones(__VA_ARGS__)))
 #else
-#define FETTLE_VECTORIZED
+#define FETTLE_FOR(...)
 #endif
+#define FETTLE_VECTORIZED FETTLE_FOR("arch=x86-64-v4", "avx2", "default")
+
+// For lambdas that these functions call: they are compiled for the same sets when they are inlined.
+#define FETTLE_INLINED __attribute__((always_inline))

@@ -7,9 +7,6 @@
 #include <cmath>
 #include <cstdint>
 
-// For lambdas that loops call per element: the loop is only vectorized when they are inlined.
-#define FETTLE_INLINED __attribute__((always_inline))
-
 namespace fettle::interp::vec {
 
 #define FETTLE_LANE [[gnu::always_inline]] inline
