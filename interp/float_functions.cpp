@@ -247,4 +247,9 @@ std::optional<UnaryFunction> unary_function(const NodeFacts& facts) {
   return std::nullopt;
 }
 
+std::optional<UnaryFunction> times_operand(const UnaryFunction& f) {
+  if (f.loop != plain<sigmoid_row>) return std::nullopt;
+  return UnaryFunction{swish, Parameters{1.0f}, f.cost, true};
+}
+
 }  // namespace fettle::interp

@@ -31,6 +31,9 @@ struct UnaryFunction {
 // of the table or depends on operands that are not constant.
 std::optional<UnaryFunction> unary_function(const NodeFacts& facts);
 
+// x * f(x) as one function, which gives the same bits; nothing where there is none.
+std::optional<UnaryFunction> times_operand(const UnaryFunction& f);
+
 // y[i] = f(a[i * a_step], b[i * b_step]); steps are 0 or 1, y may be an operand with step 1.
 using BinaryLoop = void (*)(const float* a, int64_t a_step, const float* b, int64_t b_step,
                             float* y, int64_t n);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "interp/parallel.h"
 
@@ -94,6 +95,44 @@ void combine(const BinaryFunction& function, const Pair& p, int64_t count, int64
   }
 }
 
+// Whether any instruction but the one at `except` reads the value.
+bool is_read(const RowChain& chain, size_t value, size_t except) {
+  for (size_t k = 0; k < chain.instructions.size(); ++k) {
+    const Instruction& i = chain.instructions[k];
+    if (k != except && (i.a == value || i.b == value)) return true;
+  }
+  return false;
+}
+
+void remove_instruction(RowChain& chain, size_t at) {
+  const size_t value = chain.operands.size() + at;
+  chain.instructions.erase(chain.instructions.begin() + static_cast<std::ptrdiff_t>(at));
+  for (Instruction& i : chain.instructions) {
+    if (i.a > value) --i.a;
+    if (i.b > value) --i.b;
+  }
+}
+
+// Makes one function of f(x) and x * f(x) where there is one and nothing else reads f(x).
+void join_products(RowChain& chain) {
+  for (size_t k = 0; k < chain.instructions.size(); ++k) {
+    Instruction& product = chain.instructions[k];
+    if (product.binary == nullptr || product.binary->op != "Mul") continue;
+    for (const auto& [f, x] : {std::pair(product.a, product.b), std::pair(product.b, product.a)}) {
+      if (f < chain.operands.size() || is_read(chain, f, k)) continue;
+      const size_t inner = f - chain.operands.size();
+      const UnaryFunction& function = chain.instructions[inner].unary;
+      if (function.loop == nullptr || chain.instructions[inner].a != x) continue;
+      const auto joined = times_operand(function);
+      if (!joined) continue;
+      product = Instruction{*joined, nullptr, nullptr, -1, x, x};
+      remove_instruction(chain, inner);
+      --k;
+      break;
+    }
+  }
+}
+
 void merge_notes(const std::optional<ElementRange>& from, std::optional<ElementRange>& to) {
   if (!from) return;
   if (!to) to.emplace();
@@ -109,6 +148,7 @@ void merge_notes(const RangeNotes& from, RangeNotes& to) {
 }  // namespace
 
 RowPass::RowPass(RowChain chain) : chain_(std::move(chain)) {
+  join_products(chain_);
   assign_registers();
   for (const Instruction& i : chain_.instructions) {
     reduces_ = reduces_ || i.reduction != nullptr;

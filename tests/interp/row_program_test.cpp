@@ -51,6 +51,11 @@ const std::vector<std::pair<std::string, std::string>> kPatterns{
                       "p = Pow(x, three) q = Mul(p, k) s = Add(x, q) t = Mul(s, c) u = Tanh(t) "
                       "v = Add(u, one) w = Mul(x, v) z = Mul(w, half)"},
     {"silu", "s = Sigmoid(x) z = Mul(x, s)"},
+    {"silu_twice", "a = Add(x, b) s = Sigmoid(a) m = Mul(s, a) t = Sigmoid(m) u = Mul(m, t) "
+                   "v = Mul(u, g) z = Sub(v, m)"},
+    {"silu_shared", "s = Sigmoid(x) m = Mul(x, s) z = Add(m, s)"},
+    {"sigmoid_squared", "s = Sigmoid(x) z = Mul(s, s)"},
+    {"sigmoid_of_vector", "s = Sigmoid(g) m = Mul(g, s) z = Mul(x, m)"},
     {"mish", "s = Softplus(x) t = Tanh(s) z = Mul(x, t)"},
     {"hard_swish", scalar("three", "3.0") + scalar("zero", "0.0") + scalar("six", "6.0") +
                        "a = Add(x, three) c = Clip(a, zero, six) m = Mul(x, c) z = Div(m, six)"},
