@@ -17,19 +17,7 @@ namespace {
 
 constexpr bool kWide = false;
 
-struct Halves {
-  __m256i low, high;
-};
-inline __attribute__((always_inline)) Halves halves(const Int& v) {
-  Halves h;
-  __builtin_memcpy(&h, &v, sizeof h);
-  return h;
-}
-inline __attribute__((always_inline)) Int whole(const Halves& h) {
-  Int v;
-  __builtin_memcpy(&v, &h, sizeof v);
-  return v;
-}
+#include "interp/byte_lanes_avx2.h"
 
 inline __attribute__((always_inline)) Int dot(const Int& acc, const Int& a, const Int& w) {
   const Halves sum = halves(acc);
@@ -38,29 +26,6 @@ inline __attribute__((always_inline)) Int dot(const Int& acc, const Int& a, cons
   return whole({_mm256_dpbusd_avx_epi32(sum.low, left.low, right.low),
                 _mm256_dpbusd_avx_epi32(sum.high, left.high, right.high)});
 }
-
-inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
-  const Halves h = halves(v);
-  const __m256i mask = _mm256_set1_epi32(0xff);
-  const __m256i words =
-      _mm256_packus_epi32(_mm256_and_si256(h.low, mask), _mm256_and_si256(h.high, mask));
-  const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
-  return reinterpret_cast<Bytes>(
-      _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
-}
-
-inline __attribute__((always_inline)) Int round_between(Float v, Float low, Float high) {
-  const Float shift = Float{} + 12582912.0f;
-  v = v > low ? v : low;
-  v = v < high ? v : high;
-  return __builtin_convertvector((v + shift) - shift, Int);
-}
-
-inline __attribute__((always_inline)) Int round_near(Float v, Float low, Float high) {
-  return round_between(v, low, high);
-}
-
-#include "interp/byte_lanes_avx2.h"
 
 constexpr int64_t kTaps = 4;
 

@@ -1,5 +1,40 @@
-// What byte_depthwise_body.h asks for in registers of 256 bits. Included by the variants for AVX2,
-// inside their namespace.
+// What byte_kernel_body.h and byte_depthwise_body.h ask for in registers of 256 bits, but for what
+// needs 8-bit dot products. Included by the variants for AVX2, inside their namespace.
+
+struct Halves {
+  __m256i low, high;
+};
+inline __attribute__((always_inline)) Halves halves(const Int& v) {
+  Halves h;
+  __builtin_memcpy(&h, &v, sizeof h);
+  return h;
+}
+inline __attribute__((always_inline)) Int whole(const Halves& h) {
+  Int v;
+  __builtin_memcpy(&v, &h, sizeof v);
+  return v;
+}
+
+inline __attribute__((always_inline)) Bytes low_bytes(const Int& v) {
+  const Halves h = halves(v);
+  const __m256i mask = _mm256_set1_epi32(0xff);
+  const __m256i words =
+      _mm256_packus_epi32(_mm256_and_si256(h.low, mask), _mm256_and_si256(h.high, mask));
+  const __m256i ordered = _mm256_permute4x64_epi64(words, 0xd8);
+  return reinterpret_cast<Bytes>(
+      _mm_packus_epi16(_mm256_castsi256_si128(ordered), _mm256_extracti128_si256(ordered, 1)));
+}
+
+inline __attribute__((always_inline)) Int round_between(Float v, Float low, Float high) {
+  const Float shift = Float{} + 12582912.0f;
+  v = v > low ? v : low;
+  v = v < high ? v : high;
+  return __builtin_convertvector((v + shift) - shift, Int);
+}
+
+inline __attribute__((always_inline)) Int round_near(Float v, Float low, Float high) {
+  return round_between(v, low, high);
+}
 
 using Lanes = __m256i;
 constexpr int kTogether = 3;

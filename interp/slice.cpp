@@ -7,44 +7,24 @@
 #include "interp/channel_range.h"
 #include "interp/movement_kernel.h"
 #include "ops/kernel_context.h"
+#include "ops/slice_range.h"
 
 namespace fettle::interp {
 namespace {
 
-// The elements start, start + step, ... (count of them) of one axis.
-struct Range {
-  int64_t start = 0;
-  int64_t count = 0;
-  int64_t step = 1;
-};
-
-// Clamps as the specification of Slice says; safe for all of int64. `step` is not 0.
-Range clamped(int64_t start, int64_t end, int64_t step, int64_t extent) {
-  if (extent == 0) return {};
-  step = std::max(step, -INT64_MAX);
-  if (start < 0) start += extent;
-  if (end < 0) end += extent;
-  if (step > 0) {
-    start = std::clamp<int64_t>(start, 0, extent);
-    end = std::clamp<int64_t>(end, 0, extent);
-    return {start, end > start ? (end - start - 1) / step + 1 : 0, step};
-  }
-  start = std::clamp<int64_t>(start, 0, extent - 1);
-  end = std::clamp<int64_t>(end, -1, extent - 1);
-  return {start, start > end ? (start - end - 1) / -step + 1 : 0, step};
-}
+using ops::SliceRange;
 
 // A part of a tensor: copied, or shared where it is one run of bytes.
 class Part {
  public:
   Part() = default;
-  Part(size_t width, const ir::Dims& in, const std::vector<Range>& ranges) {
+  Part(size_t width, const ir::Dims& in, const std::vector<SliceRange>& ranges) {
     const auto strides = ops::row_major_strides(in);
     std::vector<BoxAxis> axes;
     int64_t offset = 0;
     for (size_t k = 0; k < in.size(); ++k) {
       // With one element the step, which may be huge, is never taken.
-      const Range& r = ranges[k];
+      const SliceRange& r = ranges[k];
       axes.push_back({r.count, r.count > 1 ? strides[k] * r.step : 0, 0});
       offset += r.start * strides[k];
       dims_.push_back(r.count);
@@ -126,7 +106,7 @@ class Slice : public MovementKernel {
     return true;
   }
 
-  std::optional<std::vector<Range>> ranges_of(Call& call, const ir::Dims& in) const {
+  std::optional<std::vector<SliceRange>> ranges_of(Call& call, const ir::Dims& in) const {
     std::optional<std::vector<int64_t>> starts, ends, given, steps;
     if (!list(call, 1, "starts", starts) || !list(call, 2, "ends", ends) ||
         !list(call, 3, "axes", given) || !list(call, 4, nullptr, steps) || !starts || !ends) {
@@ -142,12 +122,12 @@ class Slice : public MovementKernel {
         (steps && steps->size() != count)) {
       return std::nullopt;
     }
-    std::vector<Range> ranges;
+    std::vector<SliceRange> ranges;
     for (const int64_t d : in) ranges.push_back({0, d, 1});
     for (size_t i = 0; i < count; ++i) {
       const int64_t step = steps ? (*steps)[i] : 1;
       if (step == 0) return std::nullopt;
-      ranges[(*axes)[i]] = clamped((*starts)[i], (*ends)[i], step, in[(*axes)[i]]);
+      ranges[(*axes)[i]] = ops::slice_range((*starts)[i], (*ends)[i], step, in[(*axes)[i]]);
     }
     return ranges;
   }
@@ -156,7 +136,7 @@ class Slice : public MovementKernel {
   bool operands_;
   Part part_;
   bool whole_ = false;
-  std::optional<Range> channels_;  // set when only channels are left out
+  std::optional<SliceRange> channels_;  // set when only channels are left out
 };
 
 class Split : public MovementKernel {
@@ -178,7 +158,7 @@ class Split : public MovementKernel {
     int64_t begin = 0;
     for (const int64_t size : *sizes) {
       if (size < 0 || size > in[*axis] - begin) return false;
-      std::vector<Range> ranges;
+      std::vector<SliceRange> ranges;
       for (const int64_t d : in) ranges.push_back({0, d, 1});
       ranges[*axis] = {begin, size, 1};
       parts_.push_back({Part(width, in, ranges), begin, size});

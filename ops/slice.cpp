@@ -5,20 +5,12 @@
 #include "ops/axes.h"
 #include "ops/dims.h"
 #include "ops/movement.h"
+#include "ops/slice_range.h"
 #include "ops/strided_copy.h"
 
 namespace fettle::ops {
-namespace {
 
-// The elements start, start + step, ... (count of them) of one axis.
-struct Range {
-  int64_t start = 0;
-  int64_t count = 0;
-  int64_t step = 1;
-};
-
-// Clamps as the specification of Slice says; safe for all of int64.
-Range clamped(int64_t start, int64_t end, int64_t step, int64_t extent) {
+SliceRange slice_range(int64_t start, int64_t end, int64_t step, int64_t extent) {
   if (step == 0) fail(ErrorCode::kBadInput, "expected steps other than 0, found 0");
   if (extent == 0) return {};
   step = std::max(step, -INT64_MAX);
@@ -34,6 +26,8 @@ Range clamped(int64_t start, int64_t end, int64_t step, int64_t extent) {
   return {start, start > end ? (start - end - 1) / -step + 1 : 0, step};
 }
 
+namespace {
+
 // What a slice of a symbolic extent leaves, assuming that it lies within the extent.
 ir::Dim sliced(const ir::Dim& extent, const ir::Dim& start, const ir::Dim& end,
                const ir::Dim& step) {
@@ -41,7 +35,7 @@ ir::Dim sliced(const ir::Dim& extent, const ir::Dim& start, const ir::Dim& end,
   const auto s = int_value(start);
   const auto e = int_value(end);
   const auto by = int_value(step);
-  if (extent.known() && s && e && by) return ir::Dim::of(clamped(*s, *e, *by, extent.value).count);
+  if (extent.known() && s && e && by) return ir::Dim::of(slice_range(*s, *e, *by, extent.value).count);
   if (!by) return ir::Dim::unknown();
   if (*by == -1 && s && e && *s == -1 && *e <= -kNoEnd) return extent;
   if (*by < 1) return ir::Dim::unknown();
@@ -105,7 +99,7 @@ void slice_ints(InferContext& ctx, const KnownSlice& given) {
   const auto end = int_value(entry(given.ends, 0, ir::Dim::unknown()));
   const auto step = int_value(entry(given.steps, 0, ir::Dim::of(1)));
   if (!contents || !start || !end || !step) return;
-  const Range range = clamped(*start, *end, *step, static_cast<int64_t>(contents->size()));
+  const SliceRange range = slice_range(*start, *end, *step, static_cast<int64_t>(contents->size()));
   Ints out;
   for (int64_t i = 0; i < range.count; ++i) {
     out.push_back((*contents)[static_cast<size_t>(range.start + i * range.step)]);
@@ -113,7 +107,7 @@ void slice_ints(InferContext& ctx, const KnownSlice& given) {
   ctx.set_ints(0, std::move(out));
 }
 
-std::vector<Range> ranges_of(const KernelContext& ctx, const ir::Dims& dims) {
+std::vector<SliceRange> ranges_of(const KernelContext& ctx, const ir::Dims& dims) {
   const bool operands = ctx.opset() >= 10;
   const auto starts = operands ? operand_ints(ctx, 1) : attribute_ints(ctx.node(), "starts");
   const auto ends = operands ? operand_ints(ctx, 2) : attribute_ints(ctx.node(), "ends");
@@ -131,11 +125,11 @@ std::vector<Range> ranges_of(const KernelContext& ctx, const ir::Dims& dims) {
          "{}",
          starts->size(), ends->size(), axes.size(), steps ? steps->size() : starts->size());
   }
-  std::vector<Range> ranges;
+  std::vector<SliceRange> ranges;
   for (const int64_t d : dims) ranges.push_back({0, d, 1});
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto axis = static_cast<size_t>(axes[i]);
-    ranges[axis] = clamped((*starts)[i], (*ends)[i], steps ? (*steps)[i] : 1, dims[axis]);
+    ranges[axis] = slice_range((*starts)[i], (*ends)[i], steps ? (*steps)[i] : 1, dims[axis]);
   }
   return ranges;
 }
@@ -160,11 +154,11 @@ void infer_slice(InferContext& ctx) {
 
 void slice(KernelContext& ctx) {
   const ir::Tensor& in = ctx.input(0);
-  const std::vector<Range> ranges = ranges_of(ctx, in.dims());
+  const std::vector<SliceRange> ranges = ranges_of(ctx, in.dims());
   ir::Dims dims;
-  for (const Range& range : ranges) dims.push_back(range.count);
+  for (const SliceRange& range : ranges) dims.push_back(range.count);
   if (dims == in.dims() &&
-      std::all_of(ranges.begin(), ranges.end(), [](const Range& r) { return r.step == 1; })) {
+      std::all_of(ranges.begin(), ranges.end(), [](const SliceRange& r) { return r.step == 1; })) {
     return ctx.set_output(0, in);
   }
   ir::Tensor& out = ctx.output(0, in.type(), dims);
