@@ -172,11 +172,14 @@ void report_operands(const Step& step, GraphPlan& plan, const RunSettings& setti
 
 void report(const Step& step, GraphPlan& plan, const RunSettings& settings) {
   if (step.notes != nullptr) report_operands(step, plan, settings);
+  const uint32_t noted = step.notes != nullptr && step.notes->output
+                             ? step.members.back().outputs[0]
+                             : kNoSlot;
   for (const Member& member : step.members) {
     for (const uint32_t slot : member.outputs) {
       if (slot == kNoSlot || plan.watched[slot] == nullptr) continue;
       Slot& stored = plan.slots[slot];
-      if (step.notes != nullptr && step.notes->output) {
+      if (slot == noted) {
         settings.on_range(*plan.watched[slot], *step.notes->output);
         continue;
       }

@@ -23,7 +23,9 @@ struct Scope {
 // first such step that reads it.
 void note_in_passing(GraphPlan& plan) {
   for (Step& step : plan.steps) {
-    if (step.kernel == nullptr) continue;
+    // A member that stands in for the step's kernel may overwrite an operand when it is alone.
+    const bool overwrites = step.literal && step.members.size() == 1;
+    if (step.kernel == nullptr || overwrites) continue;
     auto notes = std::make_unique<RangeNotes>();
     notes->wanted.resize(step.inputs.size());
     std::vector<NotedOperand> operands;

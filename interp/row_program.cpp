@@ -128,16 +128,16 @@ class RowProgram : public AcceleratedKernel {
       }
     }
     if (!pass_.derive_forms(shape_)) return false;
-    const Blocked own = *call.blocked(leader);
+    const dnnl::memory::desc desc = call.blocked(leader)->desc;
     std::shared_ptr<ir::Buffer> storage;
     for (size_t i = 0; i < operands_ && storage == nullptr; ++i) {
       if (call.blocked(i) != nullptr) storage = call.reusable(i);
     }
-    if (storage == nullptr) storage = ir::Buffer::allocate(own.desc.get_size());
+    if (storage == nullptr) storage = ir::Buffer::allocate(desc.get_size());
     shape_.rows = 1;
-    shape_.columns = static_cast<int64_t>(own.desc.get_size() / sizeof(float));
+    shape_.columns = static_cast<int64_t>(desc.get_size() / sizeof(float));
     pass_.run(shape_, from.data(), storage->mutable_data(), notes_);
-    call.set(0, Blocked{own.desc, std::move(storage), kFloat});
+    call.set(0, Blocked{desc, std::move(storage), kFloat});
     return true;
   }
 
@@ -149,7 +149,7 @@ class RowProgram : public AcceleratedKernel {
     for (size_t i = 0; i < operands_ && dims.empty(); ++i) {
       if (call.blocked(i) != nullptr) dims = call.blocked(i)->dims();
     }
-    if (dims.size() < 3 || dims.size() > 5) return false;
+    if (dims.size() < 3 || dims.size() > 5 || ir::element_count(dims) == 0) return false;
     shape_.forms.assign(values(), Form::kScalar);
     known_ = false;
     std::array<int64_t, kMostOperands> step{};  // bytes from sample to sample
