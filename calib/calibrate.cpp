@@ -44,8 +44,8 @@ CalibrationTable observe(const ir::Model& model, Dataset& data, const CalibrateO
   CalibrationTable table;
   table.model_digest = model_digest(model);
   table.samples = samples_to_run(data, options.max_samples);
-  const SampleSinks sinks{{options.on_outputs, options.progress}, names, &table.tensors};
-  run_samples(model, data, table.samples, options.executor, sinks);
+  run_samples(model, data, table.samples, options.executor,
+              {options.on_outputs, options.progress}, {names, &table.tensors});
   for (const DerivedRange& each : derived) {
     const auto source = table.tensors.find(each.source);
     if (source != table.tensors.end()) table.tensors[each.name] = range_of(each, source->second);

@@ -25,6 +25,8 @@ class Dataset {
   virtual int64_t batch() const = 0;
   // True when samples lie along the model's batch axis; false when every entry is one whole input.
   virtual bool batched() const = 0;
+  // True when all samples have the same shapes.
+  virtual bool uniform() const = 0;
   // Inputs for the samples [first, first + batch()). Converts nothing but lossless integer widening
   // and float16/float64 -> the input's floating type. Throws kBadInput naming file, array, sample
   // for NaN or infinity in floating data.

@@ -7,6 +7,15 @@
 #include "ir/error.h"
 
 namespace fettle::calib {
+namespace {
+
+std::string samples_of(const SampleUnit& unit, size_t run) {
+  const int64_t first = unit.first + static_cast<int64_t>(run) * unit.batch;
+  if (unit.batch == 1) return fmt::format("sample {}", first);
+  return fmt::format("samples {} to {}", first, first + unit.batch - 1);
+}
+
+}  // namespace
 
 Lane::Lane(const ir::Model& model, const interp::ExecutorOptions& options,
            const std::vector<std::string>& observed)
@@ -18,56 +27,58 @@ Lane::Lane(const ir::Model& model, const interp::ExecutorOptions& options,
                            });
 }
 
-std::vector<Outputs> Lane::run(const SampleUnit& unit) {
+UnitOutputs Lane::run(const SampleUnit& unit) {
   if (unit.runs.size() == 1) return run_singly(unit);
   keep_observed();
   const auto together = run_together(unit.runs);
   if (!together) return run_singly(unit);
-  std::vector<Outputs> outputs;
+  UnitOutputs outputs;
   const auto rows = static_cast<int64_t>(unit.runs.size());
-  for (int64_t row = 0; row < rows; ++row) outputs.push_back(rows_of(*together, row));
+  for (int64_t row = 0; row < rows; ++row) outputs.runs.push_back(rows_of(*together, row));
   return outputs;
 }
 
-std::vector<Outputs> Lane::run_singly(const SampleUnit& unit) {
-  expect_rows(1);
-  std::vector<Outputs> outputs;
-  for (const interp::Feeds& feeds : unit.runs) outputs.push_back(executor_.run(feeds));
+UnitOutputs Lane::run_singly(const SampleUnit& unit, interp::Trace* trace) {
+  expect_stacked(1);
+  UnitOutputs outputs;
+  try {
+    for (const interp::Feeds& feeds : unit.runs) {
+      outputs.runs.push_back(trace != nullptr ? executor_.run(feeds, *trace) : executor_.run(feeds));
+    }
+  } catch (Error& error) {
+    error.add_context(samples_of(unit, outputs.runs.size()));
+    outputs.error = std::current_exception();
+  }
   return outputs;
-}
-
-Outputs Lane::run(const interp::Feeds& feeds, interp::Trace& trace) {
-  expect_rows(1);
-  return executor_.run(feeds, trace);
 }
 
 std::optional<Outputs> Lane::run_together(const std::vector<interp::Feeds>& samples) {
   const auto rows = static_cast<int64_t>(samples.size());
   const auto feeds = stack(samples);
   if (!feeds) return std::nullopt;
-  expect_rows(rows);
+  expect_stacked(rows);
   try {
     Outputs outputs = executor_.run(*feeds);
     const auto fits = [rows](const ops::RuntimeValue& value) { return has_rows(value, rows); };
     if (std::all_of(outputs.begin(), outputs.end(), fits)) return outputs;
-  } catch (const Error&) {  // one that a single sample causes shows again when it is run alone
+  } catch (const Error& error) {  // one that a single sample causes shows again when it runs alone
+    if (error.code() == ErrorCode::kLimit || error.code() == ErrorCode::kInternal) throw;
   }
-  discard_observed();
+  fresh_.clear();
   return std::nullopt;
 }
 
-void Lane::expect_rows(int64_t rows) {
-  if (rows_ != 0 && rows != rows_) executor_.plan_for_next_shapes();
-  rows_ = rows;
+void Lane::expect_stacked(int64_t samples) {
+  if (stacked_ != 0 && samples != stacked_) executor_.plan_for_next_shapes();
+  stacked_ = samples;
 }
 
 Ranges Lane::take_observed() {
   return std::exchange(fresh_, {});
 }
 
-void Lane::keep(Ranges& ranges) {
+void Lane::keep(const Ranges& ranges) {
   for (const auto& [name, range] : ranges) merge_range(kept_[name], range);
-  ranges.clear();
 }
 
 }  // namespace fettle::calib

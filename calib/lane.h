@@ -2,17 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "calib/batching.h"
 #include "calib/sample_queue.h"
 #include "calib/table.h"
+#include "interp/executor.h"
 
 namespace fettle::calib {
-
-using Ranges = std::unordered_map<std::string, TensorRange>;
 
 // Belongs to the thread that makes it. Ranges are of float values of the main graph.
 class Lane {
@@ -25,28 +24,26 @@ class Lane {
 
   // Outputs of every run of the unit: computed together when there are several and the model takes
   // them so, else one by one.
-  std::vector<Outputs> run(const SampleUnit& unit);
-  std::vector<Outputs> run_singly(const SampleUnit& unit);
-  // One run, and what it did.
-  Outputs run(const interp::Feeds& feeds, interp::Trace& trace);
-  // Several samples in one run; nothing when the model does not take these together, and then
-  // nothing is observed.
+  UnitOutputs run(const SampleUnit& unit);
+  // One by one. `trace`, if any, then tells of the last run.
+  UnitOutputs run_singly(const SampleUnit& unit, interp::Trace* trace = nullptr);
+  // Several samples in one run; nothing when the model does not take these together. Throws kLimit
+  // when memory is short. Where it gives nothing, nothing is observed.
   std::optional<Outputs> run_together(const std::vector<interp::Feeds>& samples);
 
   // What was observed since the last of these calls.
   Ranges take_observed();
-  void discard_observed() { fresh_.clear(); }
-  void keep_observed() { keep(fresh_); }
-  // Counts these as observed; empties them.
-  void keep(Ranges& ranges);
+  void keep_observed() { keep(take_observed()); }
+  // Counts these as observed.
+  void keep(const Ranges& ranges);
   // All that was kept.
   const Ranges& kept() const { return kept_; }
 
  private:
-  void expect_rows(int64_t rows);
+  void expect_stacked(int64_t samples);
 
   interp::Executor executor_;
-  int64_t rows_ = 0;  // samples in the last run
+  int64_t stacked_ = 0;  // samples put together for the last run; 0: there was none
   Ranges fresh_;
   Ranges kept_;
 };

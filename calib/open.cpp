@@ -30,6 +30,10 @@ class ArrayDataset : public Dataset {
     return std::any_of(binding_.arrays.begin(), binding_.arrays.end(),
                        [](const BoundArray& bound) { return !bound.whole; });
   }
+  bool uniform() const override {
+    return std::none_of(binding_.arrays.begin(), binding_.arrays.end(),
+                        [](const BoundArray& bound) { return bound.array->stacked(); });
+  }
   const std::optional<std::vector<int64_t>>& labels() const override { return binding_.labels; }
   std::vector<std::string> notes() const override { return binding_.notes; }
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "calib/lane.h"
+#include "calib/table.h"
 #include "ir/tensor.h"
 
 namespace fettle::calib {

@@ -1,13 +1,19 @@
 #include "calib/sample_runs.h"
 
 #include <algorithm>
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
 #include <utility>
+#include <variant>
 
 #include "calib/lane.h"
 #include "calib/range_scan.h"
 #include "calib/same_outputs.h"
+#include "interp/parallel.h"
 #include "interp/team.h"
 #include "ir/buffer.h"
 #include "ir/error.h"
@@ -23,14 +29,16 @@ constexpr int64_t kMostTogether = 16;
 constexpr int64_t kLeastTogether = 4;
 constexpr int64_t kLeastRuns = 8;
 // Samples of the trial that are run one by one.
-constexpr int64_t kTried = 4;
-static_assert(kTried <= kLeastTogether);
+constexpr int64_t kTried = 3;
+static_assert(kTried < kLeastTogether);
 
-// Weights and the values alive at a time of a lane beside others, in bytes.
+// What a lane may hold, weights and all, and what all of them may, in bytes.
 constexpr int64_t kMostLaneBytes = int64_t{32} << 20;
-constexpr int64_t kLeastLaneRuns = 2;
-// Units under way or waiting per lane, so that none waits for a slower one.
-constexpr int64_t kAhead = 4;
+constexpr int64_t kMostBytesOfLanes = int64_t{512} << 20;
+// Runs that make up for the plan of a lane.
+constexpr int64_t kLeastLaneRuns = 8;
+// Outputs that wait for those before them.
+constexpr int64_t kMostWaitingBytes = int64_t{16} << 20;
 
 int64_t weight_bytes(const ir::Model& model) {
   int64_t bytes = 0;
@@ -68,61 +76,67 @@ bool same(const std::vector<Outputs>& singles, const Outputs& together) {
   return true;
 }
 
-// The first run.
-struct First {
-  interp::Feeds feeds;
-  Outputs outputs;
-  interp::Trace trace;
-};
-
 class SampleRunner {
  public:
   SampleRunner(const ir::Model& model, Dataset& data, int64_t total,
-               const interp::ExecutorOptions& options, const SampleSinks& sinks)
+               const interp::ExecutorOptions& options, const SampleSinks& sinks,
+               const RangeSink& observed)
       : model_(model),
         data_(data),
         total_(total),
         options_(options),
-        sinks_(sinks),
-        threads_(options.threads > 0 ? options.threads : interp::available_cores()),
-        weights_(weight_bytes(model)),
-        queue_(data, total, sinks.queue) {}
+        observed_(observed),
+        queue_(data, total, sinks) {}
 
-  void run() {
-    const int64_t runs = total_ / data_.batch();
-    bool side_by_side = threads_ > 1 && runs >= kLeastLaneRuns * threads_ && fits_beside_others(0);
-    lane_ = make_lane(side_by_side ? 1 : options_.threads);
-    run_first();
-    if (side_by_side && !fits_beside_others(first_.trace.peak_bytes)) {
-      side_by_side = false;
-      keep(*lane_);
-      lane_.reset();  // before the next one packs the weights
-      lane_ = make_lane(options_.threads);
-    }
-    if (may_run_together()) try_together();
-    first_ = {};
-    if (side_by_side) {
-      interp::run_shares(
-          threads_, [](void* runner) { static_cast<SampleRunner*>(runner)->run_lane(); }, this);
-    } else {
-      run_rest(lane_, options_.threads);
-    }
+  SampleRuns run() {
+    const int wanted = most_lanes();
+    const ir::MemoryMeter meter;
+    lane_ = make_lane(wanted > 1 ? 1 : options_.threads);
+    SampleRuns how{1, run_first_ones()};
+    lane_->keep_observed();
+    if (wanted > 1) how.lanes = fitting_lanes(wanted, static_cast<int64_t>(meter.most()));
+    if (wanted > 1 && how.lanes == 1) use_all_threads();
+    run_rest(how.lanes);
     queue_.rethrow();
+    return how;
   }
 
  private:
-  // Whether lanes of so many bytes besides the weights are small and leave memory for others.
-  bool fits_beside_others(int64_t bytes) const {
-    const int64_t lane = weights_ + bytes;
+  // As many as there are threads and samples for; 1 for models that are large at first sight. (The
+  // first lane then works with all threads from the beginning.)
+  int most_lanes() const {
+    if (options_.threads < 0) return 1;  // the executor refuses it
+    if (!data_.uniform() || weight_bytes(model_) > kMostLaneBytes) return 1;
+    const int cores = interp::available_cores();
+    const int64_t threads = options_.threads > 0 ? std::min(options_.threads, cores) : cores;
+    const int64_t runs = total_ / data_.batch();
+    return static_cast<int>(std::max<int64_t>(1, std::min(threads, runs / kLeastLaneRuns)));
+  }
+
+  // So many of the lanes wanted as there is memory for, if that is half of them; else 1. `bytes`:
+  // what the first one took.
+  static int fitting_lanes(int wanted, int64_t bytes) {
+    if (bytes > kMostLaneBytes) return 1;
+    const int64_t most = std::min(kMostBytesOfLanes, free_bytes() / 2);
+    const int64_t lanes = std::min<int64_t>(wanted, 1 + most / std::max<int64_t>(bytes, 1));
+    return 2 * lanes >= wanted ? static_cast<int>(lanes) : 1;
+  }
+  static int64_t free_bytes() {
     const size_t used = ir::memory_in_use(), limit = ir::memory_limit();
-    return lane <= kMostLaneBytes && used < limit &&
-           static_cast<size_t>(lane * threads_) <= (limit - used) / 2;
+    return used < limit ? static_cast<int64_t>(limit - used) : 0;
   }
 
   std::unique_ptr<Lane> make_lane(int threads) const {
     interp::ExecutorOptions options = options_;
     options.threads = threads;
-    return std::make_unique<Lane>(model_, options, sinks_.observed);
+    return std::make_unique<Lane>(model_, options, observed_.names);
+  }
+
+  void use_all_threads() {
+    const Ranges kept = lane_->kept();
+    lane_.reset();  // before the next one packs the weights
+    lane_ = make_lane(options_.threads);
+    lane_->keep(kept);
   }
 
   // Gives the unit's outputs, or what making them throws, to the queue. False when it threw.
@@ -137,115 +151,126 @@ class SampleRunner {
     }
   }
 
-  void run_first() {
+  // On one lane: those that show how to run the rest. Returns how many samples run together.
+  int64_t run_first_ones() {
+    const bool together = !options_.exact && total_ >= kLeastRuns * kLeastTogether &&
+                          allows_batches(model_, data_);
     const auto unit = queue_.next();
-    if (!unit) return;
-    first_.feeds = unit->runs.front();
+    if (!unit) return 1;
+    interp::Trace trace;
+    UnitOutputs first;
     pass(*unit, [&] {
-      first_.outputs = lane_->run(first_.feeds, first_.trace);
-      queue_.expect_outputs(first_.outputs);
-      return std::vector<Outputs>{first_.outputs};
+      first = lane_->run_singly(*unit, together ? &trace : nullptr);
+      if (first.error == nullptr) {
+        queue_.expect_outputs(first.runs.front(), std::min(kMostWaitingBytes, free_bytes() / 4));
+      }
+      return first;
     });
+    if (!together || first.error != nullptr || first.runs.empty()) return 1;
+    return try_together(samples_per_run(trace), unit->runs, std::move(first.runs));
   }
 
-  // A lane that is not made yet is made for the first unit that it gets.
-  void run_rest(std::unique_ptr<Lane>& lane, int threads) {
-    while (const auto unit = queue_.next()) {
-      const bool passed = pass(*unit, [&] {
-        if (lane == nullptr) lane = make_lane(threads);
-        return lane->run(*unit);
-      });
-      if (!passed) break;
-    }
-    if (lane != nullptr) keep(*lane);
-  }
-
-  void run_lane() {
-    std::unique_ptr<Lane> own;
-    run_rest(interp::share_index() == 0 ? lane_ : own, 1);
-  }
-
-  bool may_run_together() const {
-    return !options_.exact && total_ >= kLeastRuns * kLeastTogether &&
-           allows_batches(model_, data_);
-  }
-
-  // Runs the samples that fill no run of several, which come first because the plan for one sample
-  // is there already, then some more both ways. Leaves the units of the rest as they shall be.
-  void try_together() {
-    const int64_t count = samples_per_run(first_.trace);
-    if (count < kLeastTogether || total_ < kLeastRuns * count) return;
+  // Runs the samples that fill no run of `count`, which come first because the plan for one sample
+  // is there already, then some more both ways. The first sample is done: `tried` and `singles`
+  // hold what went in and came out. Returns how many samples run together.
+  int64_t try_together(int64_t count, std::vector<interp::Feeds> tried,
+                       std::vector<Outputs> singles) {
+    if (count < kLeastTogether || total_ < kLeastRuns * count) return 1;
     const int64_t first = total_ % count;
-    std::vector<interp::Feeds> tried{std::move(first_.feeds)};
-    std::vector<Outputs> singles{std::move(first_.outputs)};
     for (int64_t at = 1; at < first + kTried; ++at) {
       if (at == first) lane_->keep_observed();
       if (at <= first) tried.clear();
       if (at <= first) singles.clear();
       const auto unit = queue_.next();
-      if (!unit) return;
+      if (!unit) return 1;
+      UnitOutputs outputs;
+      pass(*unit, [&] { return outputs = lane_->run_singly(*unit); });
+      if (outputs.error != nullptr || outputs.runs.empty()) return 1;
       tried.push_back(unit->runs.front());
-      const bool passed = pass(*unit, [&] {
-        std::vector<Outputs> outputs = lane_->run(*unit);
-        singles.push_back(outputs.front());
-        return outputs;
-      });
-      if (!passed) return;
+      singles.push_back(outputs.runs.front());
     }
     queue_.set_unit_runs(count - kTried);
     const auto unit = queue_.next();
-    if (!unit) return;
+    if (!unit) return 1;
     tried.insert(tried.end(), unit->runs.begin(), unit->runs.end());
     bool together = false;
     pass(*unit, [&] { return run_both_ways(*unit, tried, singles, together); });
     queue_.set_unit_runs(together ? count : 1);
+    return together ? count : 1;
   }
 
   // The outputs of the unit, whose samples are the last ones of `tried`; those before them gave
   // `singles`, one by one. `together`: whether these samples may run together.
-  std::vector<Outputs> run_both_ways(const SampleUnit& unit,
-                                     const std::vector<interp::Feeds>& tried,
-                                     const std::vector<Outputs>& singles, bool& together) {
-    Ranges of_singles = lane_->take_observed();
-    const auto outputs = lane_->run_together(tried);
-    Ranges of_all = lane_->take_observed();
+  UnitOutputs run_both_ways(const SampleUnit& unit, const std::vector<interp::Feeds>& tried,
+                            const std::vector<Outputs>& singles, bool& together) {
+    const Ranges of_singles = lane_->take_observed();
+    std::optional<Outputs> outputs;
+    try {
+      outputs = lane_->run_together(tried);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kLimit) throw;  // where memory is short, there is still the other way
+    }
+    const Ranges of_all = lane_->take_observed();
     together = outputs && same(singles, *outputs) &&
                ranges_agree(of_singles, kTried, of_all, static_cast<int64_t>(tried.size()));
     lane_->keep(together ? of_all : of_singles);
     if (!together) return lane_->run_singly(unit);
-    std::vector<Outputs> rows;
+    UnitOutputs rows;
     for (size_t row = singles.size(); row < tried.size(); ++row) {
-      rows.push_back(rows_of(*outputs, static_cast<int64_t>(row)));
+      rows.runs.push_back(rows_of(*outputs, static_cast<int64_t>(row)));
     }
     return rows;
   }
 
-  void keep(Lane& lane) {
-    lane.keep_observed();
-    if (sinks_.ranges == nullptr) return;
+  // All lanes but the first have threads of their own: regions are not for work that takes so long.
+  void run_rest(int lanes) {
+    interp::FirstException first;
+    {
+      std::vector<std::jthread> others;
+      for (int i = 1; i < lanes; ++i) {
+        try {
+          others.emplace_back([&] { first.guard([&] { pass_units(nullptr); }); });
+        } catch (const std::system_error&) {
+          break;  // the others do the work
+        }
+      }
+      first.guard([&] { pass_units(std::move(lane_)); });
+    }
+    first.rethrow();
+  }
+
+  // A lane that is not made yet is made for the first unit that it gets.
+  void pass_units(std::unique_ptr<Lane> lane) {
+    while (const auto unit = queue_.next()) {
+      const bool passed = pass(*unit, [&] {
+        if (lane == nullptr) lane = make_lane(1);
+        return lane->run(*unit);
+      });
+      if (!passed) break;
+    }
+    if (lane == nullptr || observed_.ranges == nullptr) return;
+    lane->keep_observed();
     const std::lock_guard<std::mutex> lock(keeping_);
-    for (const auto& [name, range] : lane.kept()) merge_range((*sinks_.ranges)[name], range);
+    for (const auto& [name, range] : lane->kept()) merge_range((*observed_.ranges)[name], range);
   }
 
   const ir::Model& model_;
   Dataset& data_;
   const int64_t total_;
   const interp::ExecutorOptions& options_;
-  const SampleSinks& sinks_;
-  const int threads_;
-  const int64_t weights_;
+  const RangeSink& observed_;
   SampleQueue queue_;
-  std::unique_ptr<Lane> lane_;  // of the calling thread
-  First first_;
-  std::mutex keeping_;
+  std::unique_ptr<Lane> lane_;  // the first one
+  std::mutex keeping_;          // of the ranges
 };
 
 }  // namespace
 
-void run_samples(const ir::Model& model, Dataset& data, int64_t total,
-                 const interp::ExecutorOptions& options, const SampleSinks& sinks) {
+SampleRuns run_samples(const ir::Model& model, Dataset& data, int64_t total,
+                       const interp::ExecutorOptions& options, const SampleSinks& sinks,
+                       const RangeSink& observed) {
   FETTLE_ASSERT(total % data.batch() == 0 && total <= data.size());
-  SampleRunner(model, data, total, options, sinks).run();
+  return SampleRunner(model, data, total, options, sinks, observed).run();
 }
 
 }  // namespace fettle::calib

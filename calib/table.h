@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "calib/dataset.h"
@@ -21,6 +22,8 @@ struct TensorRange {
   int64_t count = 0;
   int64_t non_finite = 0;  // NaN and infinite elements, which the range leaves out
 };
+
+using Ranges = std::unordered_map<std::string, TensorRange>;  // by value name
 
 struct CalibrationTable {
   std::string method = "minmax";
@@ -54,6 +57,7 @@ struct CalibrateOptions {
   std::vector<std::string> names;  // values to record; empty: every float tensor
   int64_t max_samples = 0;         // 0: all; rounded down to whole batches, but at least one
   interp::ExecutorOptions executor;
+  // This one and the next are called one at a time, but from any thread, and while samples are read.
   std::function<void(int64_t done, int64_t total)> progress;
   // Called with the graph outputs of every sample (of every batch, where the model fixes one), in
   // order, so that one pass serves statistics and evaluation.

@@ -57,7 +57,7 @@ inline __attribute__((always_inline)) void multiply_run(const uint8_t* __restric
   }
 }
 
-// Fused multiply-add is an instruction from the second one on, elsewhere the library's function.
+// Fused multiply-add is an instruction in the first two; elsewhere it is the library's function.
 FETTLE_FOR("arch=x86-64-v4", "arch=x86-64-v3", "default")
 void add_portably(const uint8_t* a, int64_t a_step, const uint8_t* b, int64_t b_step,
                   const PairParameters& p, uint8_t* to, int64_t n) {

@@ -111,7 +111,7 @@ struct Executor::Impl {
   ExecutorOptions options;
   ir::Model inlined;  // holds a graph only when the model calls its own functions
   const ir::Model* model = nullptr;
-  std::unique_ptr<Plan> plan;
+  std::unique_ptr<Plan> plan;  // made when it is needed
   Observer observer;
   RangeObserver range_observer;  // at most one of the two is set
   std::set<std::string> watched;
@@ -132,8 +132,8 @@ struct Executor::Impl {
       ir::inline_functions(inlined);
       model = &inlined;
     }
+    check_operators(*model);
     specialized = declared_inputs(*model->graph);
-    make();
   }
 
   void make() {
@@ -204,6 +204,7 @@ struct Executor::Impl {
   std::vector<ops::RuntimeValue> run(const Feeds& feeds, Trace* trace) {
     const ThreadCount threads(options.threads);
     accept_overrides(feeds);
+    if (plan == nullptr) make();
     std::vector<ops::RuntimeValue> inputs = bind_feeds(*model->graph, feeds, plan->defaults);
     accept_shapes(inputs);
     RunSettings settings;

@@ -1,6 +1,5 @@
 #include "interp/frame.h"
 
-#include <algorithm>
 #include <chrono>
 #include <new>
 
@@ -130,13 +129,6 @@ void describe_output(const Slot& slot, StepRecord& record) {
     record.shape = ir::to_string(slot.value.tensor.dims());
 }
 
-// Bytes of the values that the graph holds now; what two of them share counts twice.
-int64_t bytes_alive(const GraphPlan& plan) {
-  int64_t bytes = 0;
-  for (const Slot& slot : plan.slots) bytes += bytes_of(slot);
-  return bytes;
-}
-
 // Runs the step and records it.
 void run_traced(const Step& step, GraphPlan& plan, const RunSettings& settings) {
   Trace& trace = *settings.trace;
@@ -155,7 +147,6 @@ void run_traced(const Step& step, GraphPlan& plan, const RunSettings& settings) 
     if (slot != kNoSlot) describe_output(plan.slots[slot], record);
   }
   trace.steps.push_back(std::move(record));
-  if (trace.depth == 0) trace.peak_bytes = std::max(trace.peak_bytes, bytes_alive(plan));
 }
 
 // Shows the operands whose ranges the step notes; they are as they were where it did not.

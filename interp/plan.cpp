@@ -365,6 +365,12 @@ void Planner::add_watch(const std::string& name) {
 
 }  // namespace
 
+void check_operators(const ir::Model& model) {
+  ir::for_each_graph(*model.graph, [&](const ir::Graph& graph) {
+    for (const ir::Node& node : graph.nodes()) bare_member(model, node);
+  });
+}
+
 std::unique_ptr<Plan> make_plan(const ir::Model& model, const PlanOptions& options) {
   return Planner(model, options).run();
 }

@@ -110,8 +110,11 @@ struct PlanOptions {
   std::optional<std::vector<ir::Type>> inputs;
 };
 
+// Throws kUnsupported naming the first node whose operator has no kernel.
+void check_operators(const ir::Model& model);
+
 // Compiles the main graph and everything below it. `model` must be free of calls to model-local
-// functions and must outlive the plan. Throws kUnsupported naming the first node without a kernel.
+// functions and must outlive the plan. Throws as check_operators() does.
 std::unique_ptr<Plan> make_plan(const ir::Model& model, const PlanOptions& options);
 
 }  // namespace fettle::interp

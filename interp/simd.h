@@ -6,7 +6,7 @@
 
 // (Sanitizers are not ready when the choice is made.)
 #if defined(__x86_64__) && defined(__linux__) && !defined(FETTLE_ADDRESS_SANITIZER) && \
-    !defined(__SANITIZE_THREAD__)
+    !defined(FETTLE_THREAD_SANITIZER)
 #define FETTLE_FOR(...) __attribute__((target_clones(__VA_ARGS__)))
 #else
 #define FETTLE_FOR(...)

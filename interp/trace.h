@@ -21,7 +21,6 @@ struct StepRecord {
 
 struct Trace {
   std::vector<StepRecord> steps;  // in order of completion
-  int64_t peak_bytes = 0;         // of the main graph's values alive at a time, at most
   int depth = 0;
   double origin_us = 0;
 };

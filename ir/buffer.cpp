@@ -178,4 +178,15 @@ size_t memory_in_use() { return g_in_use.load(); }
 size_t memory_peak() { return g_peak.load(); }
 void reset_memory_peak() { g_peak.store(g_in_use.load()); }
 
+MemoryMeter::MemoryMeter() : peak_before_(g_peak.load()), start_(g_in_use.load()) {
+  reset_memory_peak();
+}
+MemoryMeter::~MemoryMeter() {
+  g_peak.store(std::max(peak_before_, g_peak.load()));
+}
+size_t MemoryMeter::most() const {
+  const size_t peak = g_peak.load();
+  return peak > start_ ? peak - start_ : 0;
+}
+
 }  // namespace fettle::ir

@@ -55,6 +55,20 @@ size_t memory_limit();
 size_t memory_in_use();
 size_t memory_peak();
 void reset_memory_peak();
+// Tells how much buffers in memory took at most, beyond those at its start, while it lives. One at a
+// time; memory_peak() goes on as if there had been none.
+class MemoryMeter {
+ public:
+  MemoryMeter();
+  ~MemoryMeter();
+  MemoryMeter(const MemoryMeter&) = delete;
+  MemoryMeter& operator=(const MemoryMeter&) = delete;
+  size_t most() const;
+
+ private:
+  size_t peak_before_;
+  size_t start_;
+};
 // Throws kLimit when `bytes` more would exceed the limit. For checks before a computation starts.
 void require_memory(size_t bytes);
 

@@ -20,8 +20,7 @@ int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationO
     fail(ErrorCode::kUsage, "the model takes {} samples at a time, but only {} are to be run",
          data.batch(), options.max_samples);
   }
-  const calib::SampleSinks sinks{{sink, options.progress}, {}, nullptr};
-  calib::run_samples(model, data, total, options.executor, sinks);
+  calib::run_samples(model, data, total, options.executor, {sink, options.progress});
   return total;
 }
 

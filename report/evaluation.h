@@ -24,7 +24,8 @@ struct EvaluationOptions {
 
 // Runs `model` on every sample and hands the outputs to `sink`, in order: those of one sample, or of
 // one batch where the model fixes its extent. Small models may run several samples at once
-// (calib/sample_runs.h). Returns the number of samples run.
+// (calib/sample_runs.h). `sink` and the progress function are called one at a time, but from any
+// thread, and while samples are read. Returns the number of samples run.
 int64_t run_over(const ir::Model& model, calib::Dataset& data, const EvaluationOptions& options,
                  const RunSink& sink);
 

@@ -18,6 +18,7 @@ class FakeData : public calib::Dataset {
   int64_t size() const override { return 4; }
   int64_t batch() const override { return batch_; }
   bool batched() const override { return true; }
+  bool uniform() const override { return true; }
   interp::Feeds read(int64_t) override { return {}; }
   const std::optional<std::vector<int64_t>>& labels() const override { return labels_; }
 
