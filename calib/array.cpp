@@ -33,12 +33,17 @@ class StackedArray : public Array {
   }
 
   bool stacked() const override { return true; }
+  std::string row_name(int64_t row) const override { return entries_->name(row); }
 
  private:
   std::unique_ptr<EntryOpener> entries_;
 };
 
 }  // namespace
+
+std::string Array::row_name(int64_t row) const {
+  return fmt::format("sample {}", row);
+}
 
 std::unique_ptr<Array> stack_entries(std::string name, std::unique_ptr<EntryOpener> entries) {
   FETTLE_ASSERT(entries->count() >= 1);

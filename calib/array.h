@@ -27,6 +27,8 @@ class Array {
   // True when axis 0 was made by putting whole input tensors side by side; their shapes may then
   // differ from each other and dims() shows the first.
   virtual bool stacked() const { return false; }
+  // What messages call a row: where it was a tensor by itself, the name that it has in the file.
+  virtual std::string row_name(int64_t row) const;
 
  private:
   std::string name_;
@@ -54,6 +56,8 @@ class EntryOpener {
   virtual ~EntryOpener() = default;
   virtual int64_t count() const = 0;
   virtual ir::Tensor read(int64_t index) = 0;
+  // As the file or folder names it: "sample_7".
+  virtual std::string name(int64_t index) const = 0;
 };
 // Reads the first entry to learn type and shape. Requires count() >= 1.
 std::unique_ptr<Array> stack_entries(std::string name, std::unique_ptr<EntryOpener> entries);

@@ -43,6 +43,10 @@ class GroupEntries : public EntryOpener {
   ir::Tensor read(int64_t index) override {
     return file_.open(names_.at(static_cast<size_t>(index)))->read_all();
   }
+  std::string name(int64_t index) const override {
+    const std::string& whole = names_.at(static_cast<size_t>(index));
+    return whole.substr(0, whole.find('/'));
+  }
 
  private:
   ArrayFile& file_;

@@ -31,6 +31,8 @@ class Dataset {
   // and float16/float64 -> the input's floating type. Throws kBadInput naming file, array, sample
   // for NaN or infinity in floating data.
   virtual interp::Feeds read(int64_t first) = 0;
+  // What messages call the samples [first, first + batch()). May be called while samples are read.
+  virtual std::string sample_name(int64_t first) const;
   // Ground truth, one class index per sample, when the data set has `labels`.
   virtual const std::optional<std::vector<int64_t>>& labels() const = 0;
   // What the user should know about how the data were understood: arrays that no input takes, an

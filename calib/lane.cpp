@@ -7,16 +7,6 @@
 #include "ir/error.h"
 
 namespace fettle::calib {
-namespace {
-
-std::string samples_of(const SampleUnit& unit, size_t run) {
-  const int64_t first = unit.first + static_cast<int64_t>(run) * unit.batch;
-  if (unit.batch == 1) return fmt::format("sample {}", first);
-  return fmt::format("samples {} to {}", first, first + unit.batch - 1);
-}
-
-}  // namespace
-
 Lane::Lane(const ir::Model& model, const interp::ExecutorOptions& options,
            const std::vector<std::string>& observed)
     : executor_(model, options) {
@@ -45,8 +35,7 @@ UnitOutputs Lane::run_singly(const SampleUnit& unit, interp::Trace* trace) {
     for (const interp::Feeds& feeds : unit.runs) {
       outputs.runs.push_back(trace != nullptr ? executor_.run(feeds, *trace) : executor_.run(feeds));
     }
-  } catch (Error& error) {
-    error.add_context(samples_of(unit, outputs.runs.size()));
+  } catch (...) {
     outputs.error = std::current_exception();
   }
   return outputs;

@@ -36,6 +36,12 @@ class ArrayDataset : public Dataset {
   }
   const std::optional<std::vector<int64_t>>& labels() const override { return binding_.labels; }
   std::vector<std::string> notes() const override { return binding_.notes; }
+  std::string sample_name(int64_t first) const override {
+    for (const BoundArray& bound : binding_.arrays) {
+      if (bound.whole && bound.array->stacked()) return bound.array->row_name(first / batch());
+    }
+    return Dataset::sample_name(first);
+  }
 
   interp::Feeds read(int64_t first) override {
     FETTLE_ASSERT(first >= 0 && first % batch() == 0 && first + batch() <= size());
@@ -55,14 +61,14 @@ class ArrayDataset : public Dataset {
     ir::Tensor tensor = bound.array->read(row, bound.whole ? 1 : batch());
     if (bound.whole) {
       tensor = tensor.reshaped(ir::Dims(tensor.dims().begin() + 1, tensor.dims().end()));
-      check_whole_tensor(bound, tensor.dims());
     }
     check_finite(bound, tensor, row);
-    if (bound.type.element == ir::DataType::kUndefined) return tensor;
     try {
+      if (bound.whole) check_whole_tensor(bound, tensor.dims());
+      if (bound.type.element == ir::DataType::kUndefined) return tensor;
       return convert(tensor, bound.type.element, bound.array->name());
     } catch (Error& e) {
-      e.add_context(fmt::format("sample {}", row));
+      e.add_context(bound.array->row_name(row));
       throw;
     }
   }
@@ -72,9 +78,9 @@ class ArrayDataset : public Dataset {
     if (at < 0) return;
     const int64_t per_sample = bound.whole ? tensor.size() : tensor.size() / tensor.dim(0);
     fail(ErrorCode::kBadInput,
-         "{} holds {} in sample {} (element {} of the sample); remove or repair this sample",
+         "{} holds {} in {} (element {} of the sample); remove or repair this sample",
          bound.describe(), std::isnan(ir::element_as_double(tensor, at)) ? "NaN" : "infinity",
-         row + at / per_sample,
+         bound.array->row_name(row + at / per_sample),
          at % per_sample);
   }
 
@@ -82,6 +88,15 @@ class ArrayDataset : public Dataset {
   std::unique_ptr<ArrayFile> file_;  // outlives the arrays of the binding
   Binding binding_;
 };
+
+}  // namespace
+
+std::string Dataset::sample_name(int64_t first) const {
+  if (batch() == 1) return fmt::format("sample {}", first);
+  return fmt::format("samples {} to {}", first, first + batch() - 1);
+}
+
+namespace {
 
 bool looks_like_text(std::string_view bytes) {
   for (const char c : bytes) {

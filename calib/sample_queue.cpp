@@ -1,7 +1,10 @@
 #include "calib/sample_queue.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "ir/error.h"
 
 namespace fettle::calib {
 namespace {
@@ -13,6 +16,17 @@ int64_t held_bytes(const ops::RuntimeValue& value) {
   if (!value.is_tensor()) return kUnknownBytes;
   const auto& buffer = value.tensor.buffer();
   return buffer != nullptr ? static_cast<int64_t>(buffer->size()) : 0;
+}
+
+std::exception_ptr with_context(const std::exception_ptr& cause, const std::string& context) {
+  try {
+    std::rethrow_exception(cause);
+  } catch (Error& error) {
+    error.add_context(context);
+    return std::current_exception();
+  } catch (...) {
+    return cause;
+  }
 }
 
 }  // namespace
@@ -66,8 +80,12 @@ std::optional<SampleUnit> SampleQueue::next() {
 
 void SampleQueue::finish(const SampleUnit& unit, UnitOutputs outputs) {
   const size_t runs = outputs.error != nullptr ? outputs.runs.size() : unit.runs.size();
+  const int64_t samples = static_cast<int64_t>(runs) * unit.batch;
+  if (outputs.error != nullptr) {
+    outputs.error = with_context(outputs.error, data_.sample_name(unit.first + samples));
+  }
   if (!sinks_.on_outputs) outputs.runs.clear();
-  put(unit.first, Done{static_cast<int64_t>(runs) * unit.batch, std::move(outputs)});
+  put(unit.first, Done{samples, std::move(outputs)});
 }
 
 void SampleQueue::fail(int64_t first, std::exception_ptr error) {

@@ -52,7 +52,8 @@ class SampleQueue {
   // failed.
   std::optional<SampleUnit> next();
 
-  // Every unit handed out is given back, by one of these.
+  // Every unit handed out is given back, by one of these; finish() adds to an error which sample it
+  // is of.
   void finish(const SampleUnit& unit, UnitOutputs outputs);
   void fail(int64_t first, std::exception_ptr error);
   // Throws what the first sample that failed has thrown: those before it are done.

@@ -63,6 +63,9 @@ class InputFiles : public EntryOpener {
   ir::Tensor read(int64_t set) override {
     return ir::read_tensor(sets_.at(static_cast<size_t>(set)) / fmt::format("input_{}.pb", index_));
   }
+  std::string name(int64_t set) const override {
+    return sets_.at(static_cast<size_t>(set)).filename().string();
+  }
 
  private:
   std::vector<fs::path> sets_;

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "ir/error.h"
+#include "ir/io.h"
 
 namespace fettle::calib {
 namespace {
@@ -298,7 +299,8 @@ bool write_hdf5(const fs::path& path, const ArraySource& source, const std::vect
 
 }  // namespace
 
-std::vector<ir::Dims> write_arrays(const fs::path& path, const ArraySource& source) {
+std::vector<ir::Dims> write_arrays(const fs::path& name, const ArraySource& source) {
+  const fs::path path = ir::write_target(name);
   const std::string extension = path.extension().string();
   const bool hdf5 = extension == ".h5" || extension == ".hdf5";
   if (!hdf5 && extension != ".npz" && extension != ".npy") {

@@ -20,8 +20,10 @@ namespace {
 // Sets the number of threads of regions that this thread opens, for one scope.
 class ThreadCount {
  public:
+  // More than there are cores would wait for each other.
   explicit ThreadCount(int threads) : before_(team_size()) {
-    set_team_size(threads > 0 ? threads : available_cores());
+    const int cores = available_cores();
+    set_team_size(threads > 0 ? std::min(threads, cores) : cores);
   }
   ~ThreadCount() { set_team_size(before_); }
   ThreadCount(const ThreadCount&) = delete;

@@ -16,7 +16,7 @@ namespace fettle::interp {
 
 struct ExecutorOptions {
   bool exact = false;                    // reference kernels only
-  int threads = 0;                       // 0: all hardware threads
+  int threads = 0;                       // at most; 0: all cores, of which no more are used
   int64_t iteration_limit = 10'000'000;  // of Loop and Scan
 };
 

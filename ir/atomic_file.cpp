@@ -60,13 +60,36 @@ void remove_temporary_files() noexcept {
   }
 }
 
-AtomicFile::AtomicFile(std::filesystem::path destination) : destination_(std::move(destination)) {
-  struct stat status {};
-  if (destination_.filename().empty() ||
-      (stat(destination_.c_str(), &status) == 0 && !S_ISREG(status.st_mode))) {
-    fail(ErrorCode::kBadInput, "cannot write {}: it is not a regular file; name a file",
-         destination_.string());
+std::filesystem::path write_target(const std::filesystem::path& path) {
+  constexpr int kMostLinks = 40;
+  std::filesystem::path target = path;
+  for (int links = 0;; ++links) {
+    struct stat status {};
+    if (lstat(target.c_str(), &status) != 0) break;
+    const bool is_link = S_ISLNK(status.st_mode);
+    const bool is_open_file = is_link && target.lexically_normal().string().starts_with("/proc/");
+    if (target.filename().empty() || (!is_link && !S_ISREG(status.st_mode)) || is_open_file) {
+      fail(ErrorCode::kBadInput, "cannot write {}: it is not a regular file; name a file",
+           path.string());
+    }
+    if (!is_link) break;
+    std::error_code error;
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (error || links == kMostLinks) {
+      fail(ErrorCode::kBadInput, "cannot write {}: its links lead nowhere; name a file",
+           path.string());
+    }
+    target = next.is_absolute() ? next : folder_of(target) / next;
   }
+  if (target.filename().empty()) {
+    fail(ErrorCode::kBadInput, "cannot write {}: it is not a regular file; name a file",
+         path.string());
+  }
+  return target;
+}
+
+AtomicFile::AtomicFile(const std::filesystem::path& destination)
+    : destination_(write_target(destination)) {
   std::random_device random;
   for (int attempt = 0; attempt < kAttempts && fd_ < 0; ++attempt) {
     temporary_ =

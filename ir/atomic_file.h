@@ -11,8 +11,8 @@ namespace fettle::ir {
 // A temporary file beside its destination; it is removed unless commit() was reached.
 class AtomicFile {
  public:
-  // Throws kBadInput when the folder cannot be written.
-  explicit AtomicFile(std::filesystem::path destination);
+  // Replaces write_target(destination). Throws kBadInput when the folder cannot be written.
+  explicit AtomicFile(const std::filesystem::path& destination);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

@@ -43,6 +43,10 @@ std::string serialize_model(const Model& model);
 Tensor read_tensor(const std::filesystem::path& path);
 std::string serialize_tensor(const Tensor& tensor, const std::string& name);
 
+// The file that writing to `path` replaces: `path` itself, or what it links to at last, which need
+// not exist. Throws kBadInput for links to open files (/dev/stdout) and links without end, and for
+// what exists and is no regular file.
+std::filesystem::path write_target(const std::filesystem::path& path);
 // Writes bytes to `path` atomically, as write_model() does.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 // Removes the temporary files of writes in progress. Async-signal-safe: for handlers of SIGINT and

@@ -198,14 +198,15 @@ std::string serialize_model(const Model& model) {
 void write_model(const Model& model, const std::filesystem::path& path,
                  const WriteOptions& options) {
   refuse_inputs(model, path);
+  const std::filesystem::path target = write_target(path);  // external data belong beside it
   if (!options.force_external) {
     const ExpandedMessage message = build(model, nullptr);
     if (message.size() <= std::min(options.single_file_limit, kMaxMessageBytes)) {
-      write_single(model, message, path);
+      write_single(model, message, target);
       return;
     }
   }
-  write_pair(model, options, path);
+  write_pair(model, options, target);
 }
 
 std::string serialize_tensor(const Tensor& tensor, const std::string& name) {

@@ -30,7 +30,7 @@ void add_common(CLI::App& command, Common& common) {
   command.add_flag("-v,--verbose", common.verbose, "More log output (repeat for more)");
   command.add_option("--log-level", common.log_level, "trace, debug, info, warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
-  command.add_option("--threads", common.threads, "Threads to use (0: all)")
+  command.add_option("--threads", common.threads, "Threads to use, no more than there are cores (0: all cores)")
       ->check(CLI::Range(0, 1024));
   command.add_option("--seed", common.seed, "Seed for everything random");
   command.add_option("--max-memory", common.max_memory, "Limit for tensors, e.g. 2G");

@@ -43,7 +43,7 @@ void add_prune(CLI::App& app, Common& common, Action& action);
 void add_quantize(CLI::App& app, Common& common, Action& action);
 void add_run(CLI::App& app, Common& common, Action& action);
 
-// On SIGINT and SIGTERM files that are being written disappear before the process ends.
+// On SIGINT, SIGTERM, SIGHUP and SIGQUIT files that are being written disappear before the process ends.
 void remove_temporaries_on_signals();
 
 // Parses arguments, runs the command and maps every outcome to an exit code (0, 1, 2 or 3).

@@ -37,6 +37,14 @@ void remove_staged(int signal_number) {
   raise(signal_number);
 }
 
+// For the signals that end a command from outside: Ctrl-C and Ctrl-\, kill, a closed terminal. What
+// is ignored, as nohup ignores SIGHUP, stays so.
+void on_ending_signals(void (*handler)(int)) {
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    if (std::signal(number, handler) == SIG_IGN) std::signal(number, SIG_IGN);
+  }
+}
+
 void copy_path(char (&target)[4096], const std::string& path) {
   const size_t length = std::min(path.size(), sizeof target - 1);
   std::memcpy(target, path.data(), length);
@@ -52,8 +60,7 @@ void remove_temporaries(int signal_number) {
 }  // namespace
 
 void remove_temporaries_on_signals() {
-  std::signal(SIGINT, remove_temporaries);
-  std::signal(SIGTERM, remove_temporaries);
+  on_ending_signals(remove_temporaries);
 }
 
 OutputFolder::OutputFolder(const std::string& path) : folder_(path) {
@@ -80,8 +87,7 @@ OutputFolder::OutputFolder(const std::string& path) : folder_(path) {
   staging_ = staging;
   copy_path(g_staging, staging_);
   copy_path(g_folder, made_folder_ ? folder_ : "");
-  std::signal(SIGINT, remove_staged);
-  std::signal(SIGTERM, remove_staged);
+  on_ending_signals(remove_staged);
 }
 
 OutputFolder::~OutputFolder() {

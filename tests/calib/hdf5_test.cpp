@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "calib/data_files.h"
 #include "calib/dataset.h"
 #include "ir/buffer.h"
@@ -87,6 +89,25 @@ TEST_F(Hdf5Test, StacksSampleGroups) {
   const ir::Tensor sample = data->read(10).at("image").tensor;
   EXPECT_EQ(sample.dims(), (ir::Dims{1, 2, 3}));
   EXPECT_EQ(sample.data<float>()[0], 10);
+}
+
+// By the names that they have in the file, whatever is missing before them.
+TEST_F(Hdf5Test, MessagesNameSampleGroups) {
+  const auto data = open([](hid_t file) {
+    for (const int i : {0, 3, 7, 9}) {
+      const int64_t columns = i == 9 ? 4 : 3;
+      std::vector<float> numbers(static_cast<size_t>(2 * columns), i == 7 ? NAN : 1.0f);
+      put_dataset(file, "sample_" + std::to_string(i) + "/image",
+                  ir::Tensor::of<float>({1, 2, columns}, numbers));
+    }
+  });
+  EXPECT_EQ(data->sample_name(1), "sample_3");
+  EXPECT_FALSE(data->uniform());
+  const auto message = [&](int64_t first) { return error_of([&] { data->read(first); }); };
+  EXPECT_NE(message(2).find("NaN in sample_7"), std::string::npos) << message(2);
+  EXPECT_NE(message(3).find("sample_9: array 'image' holds a tensor of shape [1, 2, 4]"),
+            std::string::npos)
+      << message(3);
 }
 
 TEST_F(Hdf5Test, RefusesWrongNamesWithBothLists) {

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -171,6 +172,43 @@ TEST(Writer, InterruptedWritesLeaveNothingBehind) {
   file.commit();
   remove_temporary_files();
   EXPECT_EQ(read_bytes(folder / "out.onnx"), "whole");
+}
+
+TEST(Writer, LinksStayAndWhatTheyLeadToIsReplaced) {
+  namespace fs = std::filesystem;
+  const TempFolder folder;
+  fs::create_directory(folder / "real");
+  write_file(folder / "real" / "old.onnx", "old");
+  fs::create_symlink("real/old.onnx", folder / "link.onnx");
+  fs::create_symlink("link.onnx", folder / "link2.onnx");
+  fs::create_symlink("real/new.onnx", folder / "dangling.onnx");
+  write_file(folder / "link2.onnx", "new");
+  write_file(folder / "dangling.onnx", "made");
+  EXPECT_EQ(read_bytes(folder / "real" / "old.onnx"), "new");
+  EXPECT_EQ(read_bytes(folder / "real" / "new.onnx"), "made");
+  for (const char* link : {"link.onnx", "link2.onnx", "dangling.onnx"}) {
+    EXPECT_TRUE(fs::is_symlink(folder / link)) << link;
+  }
+  // External data lie beside the model itself.
+  WriteOptions options;
+  options.force_external = true;
+  Model model = parse(relu_model());
+  write_model(model, folder / "link.onnx", options);
+  EXPECT_EQ(files_in(folder.path()), 4u);
+}
+
+TEST(Writer, LinksToOpenFilesAndCirclesAreRefused) {
+  namespace fs = std::filesystem;
+  const TempFolder folder;
+  const int fd = open((folder / "log").c_str(), O_CREAT | O_WRONLY, 0666);
+  ASSERT_GE(fd, 0);
+  fs::create_symlink("/proc/self/fd/" + std::to_string(fd), folder / "out");
+  fs::create_symlink("circle", folder / "circle");
+  expect_error("not a regular file", [&] { write_file(folder / "out", "x"); });
+  expect_error("lead nowhere", [&] { write_file(folder / "circle", "x"); });
+  close(fd);
+  EXPECT_TRUE(fs::is_symlink(folder / "out"));
+  EXPECT_EQ(read_bytes(folder / "log"), "");
 }
 
 TEST(Writer, RespectsTheUmask) {
