@@ -68,7 +68,8 @@ CLI::Validator more_than_zero();
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
 
-// A progress bar on stderr: only on a terminal, only after a second, erased when done.
+// A progress bar on stderr: only on a terminal that erases, only after a second, no wider than the
+// terminal, erased when all is done.
 class ProgressBar {
  public:
   ProgressBar(std::string label, const Common& common);
@@ -77,6 +78,7 @@ class ProgressBar {
   std::function<void(int64_t, int64_t)> callback();
 
  private:
+  void erase();
   std::string label_;
   bool enabled_;
   double start_;
@@ -89,7 +91,7 @@ ir::Model load_model(const std::string& path);
 // The files that a model's constants and structure are read from.
 std::vector<std::string> files_of(const ir::Model& model);
 // Throws kUsage unless `path` can become an output file: it is not empty, its folder exists, it is
-// not a folder and not one of `inputs`.
+// not a folder and not one of `inputs`. Throws kBadInput when it cannot be written.
 void check_output_file(const std::string& path, const std::vector<std::string>& inputs);
 // Throws kUsage when `path` is one of `inputs`.
 void check_not_input(const std::string& path, const std::vector<std::string>& inputs);

@@ -21,6 +21,7 @@ int evaluate(const Options& options, const Common& common) {
          "one class index per sample, or use `fettle compare` to compare two models without labels",
          options.data);
   }
+  note_partial_batch(*data, options.samples);
   ProgressBar bar("evaluating", common);
   report::EvaluationOptions evaluation;
   evaluation.executor = common.executor();

@@ -34,6 +34,7 @@ int run(const Options& options, const Common& common) {
     }
   } else {
     const auto data = open_data(options.data, model);
+    note_partial_batch(*data, options.samples);
     ProgressBar bar("running", common);
     report::EvaluationOptions evaluation;
     evaluation.executor = common.executor();

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "ir/error.h"
+#include "ir/io.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -62,6 +63,13 @@ void check_output_file(const std::string& path, const std::vector<std::string>& 
   const fs::path folder = fs::absolute(path).parent_path();
   if (!fs::is_directory(folder, error)) {
     fail(ErrorCode::kUsage, "the folder of output '{}' does not exist; make it first", path);
+  }
+  // Before anything is computed; folders may still turn out full.
+  const fs::path target = ir::write_target(path);
+  const std::string place = fs::absolute(target).parent_path().string();
+  if (access(place.c_str(), W_OK | X_OK) != 0) {
+    fail(ErrorCode::kBadInput, "cannot write {}: {}; check that the folder exists and is writable",
+         path, std::strerror(errno));
   }
   check_not_input(path, inputs);
 }

@@ -79,8 +79,17 @@ std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Mod
   return data;
 }
 
+void note_partial_batch(const calib::Dataset& data, int64_t asked) {
+  const int64_t batch = data.batch();
+  const int64_t used = std::max(asked / batch, int64_t{1}) * batch;
+  if (asked <= 0 || asked >= data.size() || used == asked) return;
+  spdlog::warn("the model takes {} samples at a time: {} are used where {} were asked for", batch,
+               used, asked);
+}
+
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
                                         calib::CalibrateOptions options, const Common& common) {
+  note_partial_batch(data, options.max_samples);
   ProgressBar bar("calibrating", common);
   options.executor = common.executor();
   options.progress = bar.callback();

@@ -42,6 +42,8 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common& 
 // Opens a data set for the model; what was noticed on the way is logged as warnings.
 std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model);
 
+// Says so where a model that takes several samples at a time cannot run just the `asked` ones.
+void note_partial_batch(const calib::Dataset& data, int64_t asked);
 // Min-max statistics of `model` over the data set, with the common options and a progress bar.
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
                                         calib::CalibrateOptions options, const Common& common);
