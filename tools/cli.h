@@ -68,7 +68,13 @@ CLI::Validator more_than_zero();
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
 
-// A progress bar on stderr: only on a terminal, only after a second, erased when done.
+// One line of progress in at most `columns` - 1 characters; without the bar, then without the time left
+// where there is no room for them.
+std::string progress_line(const std::string& label, int64_t done, int64_t total, double seconds_left,
+                          int columns);
+
+// A progress bar on stderr: only on a terminal that can erase it, only after a second, erased once
+// everything is done and when it goes out of scope, whichever is first.
 class ProgressBar {
  public:
   ProgressBar(std::string label, const Common& common);
@@ -77,6 +83,8 @@ class ProgressBar {
   std::function<void(int64_t, int64_t)> callback();
 
  private:
+  void erase();
+
   std::string label_;
   bool enabled_;
   double start_;

@@ -21,14 +21,16 @@ int evaluate(const Options& options, const Common& common) {
          "one class index per sample, or use `fettle compare` to compare two models without labels",
          options.data);
   }
-  ProgressBar bar("evaluating", common);
   report::EvaluationOptions evaluation;
   evaluation.executor = common.executor();
   evaluation.max_samples = options.samples;
-  evaluation.progress = bar.callback();
   report::TaskScorer scorer(model, *data);
-  report::run_over(model, *data, evaluation,
-                   [&](int64_t first, const auto& outputs) { scorer.add(first, outputs); });
+  {
+    ProgressBar bar("evaluating", common);
+    evaluation.progress = bar.callback();
+    report::run_over(model, *data, evaluation,
+                     [&](int64_t first, const auto& outputs) { scorer.add(first, outputs); });
+  }
   const report::TaskMetrics& metrics = scorer.metrics();
   if (!metrics.accuracy) {
     fail(ErrorCode::kUnsupported,
