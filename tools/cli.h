@@ -97,7 +97,8 @@ ir::Model load_model(const std::string& path);
 // The files that a model's constants and structure are read from.
 std::vector<std::string> files_of(const ir::Model& model);
 // Throws kUsage unless `path` can become an output file: it is not empty, its folder exists, it is
-// not a folder and not one of `inputs`.
+// not a folder and not one of `inputs`; kBadInput where it cannot be written. To be called before any
+// work is done.
 void check_output_file(const std::string& path, const std::vector<std::string>& inputs);
 // Throws kUsage when `path` is one of `inputs`.
 void check_not_input(const std::string& path, const std::vector<std::string>& inputs);

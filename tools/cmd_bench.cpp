@@ -26,7 +26,10 @@ int bench_steps(const Options& options, const Common& common) {
     fail(ErrorCode::kUsage, "--plan and --profile take one model, found {}", options.models.size());
   }
   const ir::Model model = load_model(options.models[0]);
-  if (!options.trace.empty()) check_not_input(options.trace, files_of(model));
+  if (!options.trace.empty()) {
+    check_output_file(options.trace, {options.data});
+    check_not_input(options.trace, files_of(model));
+  }
   const interp::Feeds feeds = options.data.empty()
                                   ? interp::usable_input(model, common.seed, {})
                                   : open_data(options.data, model)->read(0);

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "ir/error.h"
+#include "ir/io.h"
 #include "tools/steps.h"
 
 namespace fettle::tools {
@@ -64,6 +65,7 @@ void check_output_file(const std::string& path, const std::vector<std::string>& 
     fail(ErrorCode::kUsage, "the folder of output '{}' does not exist; make it first", path);
   }
   check_not_input(path, inputs);
+  ir::check_writable(path);
 }
 
 }  // namespace fettle::tools

@@ -53,6 +53,15 @@ TEST_F(Cli, UnwritableOutputsAreRefusedBeforeAnyWork) {
   fs::copy_file(model(), own);
   expect_refused("optimize '" + own + "' -o '" + own + "'", {"input"});
   EXPECT_EQ(slurp(own), slurp(model()));
+  // Work on this data would fail before anything is written.
+  const std::string bad = " --data '" + arrays("nan.npz", {"image"}, {images(4, std::numeric_limits<float>::quiet_NaN())}) + "'";
+  for (const std::string& arguments :
+       {"run '" + model() + "'" + bad + " -o /proc/y.npz", "calibrate '" + model() + "'" + bad + " -o /proc/y.json",
+        "quantize '" + model() + "'" + bad + " -o /proc/y.onnx", "optimize '" + model() + "'" + bad + " -o /proc/y.onnx",
+        "bench '" + model() + "'" + bad + " --profile /proc/y.json", "prune '" + model() + "' -o /proc/y.onnx"}) {
+    expect_refused(arguments, {"cannot write /proc/y", "No such file or directory"});
+  }
+  expect_refused("run '" + model() + "'" + bad + " -o '" + path("y.txt") + "'", {"y.txt", ".npz"});
 }
 
 TEST_F(Cli, ErrorsAreMachineReadableToo) {
