@@ -4,9 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -32,7 +34,8 @@ void add_common(CLI::App& command, Common& common) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
   command.add_option("--threads", common.threads, "Threads to use (0: all)")
       ->check(CLI::Range(0, 1024));
-  command.add_option("--seed", common.seed, "Seed for everything random");
+  command.add_option("--seed", common.seed, "Seed for everything random")
+      ->check(seed_number());
   command.add_option("--max-memory", common.max_memory, "Limit for tensors, e.g. 2G");
   command.add_flag("--exact", common.exact, "Reference kernels only (slow, literal)");
   command.add_option("--ort-library", common.ort_library,
@@ -192,7 +195,28 @@ CLI::Validator number_check(const char* wanted, bool (*good)(double)) {
       "");
 }
 
+// CLI11 itself takes what is too large for the largest number, and -1 for the largest without a sign.
+template <typename T>
+CLI::Validator whole_number_check() {
+  return CLI::Validator(
+      [](std::string& text) {
+        T value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc::result_out_of_range && text[0] != '-') {
+          return fmt::format("must be at most {}, found '{}'", std::numeric_limits<T>::max(), text);
+        }
+        if (error == std::errc() && stop == end && value >= 0) return std::string();
+        return fmt::format("must be a whole number, 0 or more, found '{}'", text);
+      },
+      "");
+}
+
 }  // namespace
+
+CLI::Validator whole_number() { return whole_number_check<int64_t>(); }
+
+CLI::Validator seed_number() { return whole_number_check<uint64_t>(); }
 
 CLI::Validator zero_or_more() {
   return number_check("0 or more", [](double x) { return x >= 0; });

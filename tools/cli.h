@@ -64,6 +64,10 @@ std::string counted(int64_t count, const std::string& noun);
 // Checks of numbers, with short messages.
 CLI::Validator zero_or_more();
 CLI::Validator more_than_zero();
+// Of a number of things: 0 or more, within int64_t.
+CLI::Validator whole_number();
+// The same within uint64_t.
+CLI::Validator seed_number();
 
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);

@@ -25,6 +25,10 @@ int bench_steps(const Options& options, const Common& common) {
   if (options.models.size() != 1) {
     fail(ErrorCode::kUsage, "--plan and --profile take one model, found {}", options.models.size());
   }
+  if (options.engine == "onnxruntime") {
+    fail(ErrorCode::kUsage, "--plan and --profile show the steps of fettle's own executor; leave out --engine "
+         "onnxruntime");
+  }
   const ir::Model model = load_model(options.models[0]);
   if (!options.trace.empty()) {
     check_output_file(options.trace, {options.data});

@@ -48,7 +48,7 @@ void add_calibrate(CLI::App& app, Common& common, Action& action) {
   command->add_option("-o,--output", options->output, "Calibration table (JSON)")->required();
   command->add_option("--merge", options->merge, "Add the observations of this table (repeatable)");
   command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->footer("Example:\n  fettle calibrate model.onnx --data calib.h5 -o table.json");
   command->callback([options, &common, &action] {
     action = [options, &common] { return calibrate(*options, common); };

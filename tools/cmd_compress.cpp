@@ -333,9 +333,9 @@ void add_compress(CLI::App& app, Common& common, Action& action) {
                       "Data to evaluate on, with labels if there are any (default: --data)");
   CLI::Option* output = command->add_option("-o,--output", options->output, "Output folder");
   command->add_option("--samples", options->samples, "Use at most this many calibration samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->add_option("--eval-samples", options->eval_samples, "Evaluate on at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->add_option("--sparsity", options->sparsity, "Zero this share of the weights first (0..1)")
       ->check(CLI::Range(0.0, 0.99));
   options->limits.declare(*command);

@@ -61,7 +61,7 @@ void add_evaluate(CLI::App& app, Common& common, Action& action) {
   command->add_option("model", options->model, "ONNX model")->required();
   command->add_option("--data", options->data, "Data with labels")->required();
   command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->footer("Example:\n  fettle evaluate model.onnx --data test.h5");
   command->callback([options, &common, &action] {
     action = [options, &common] { return evaluate(*options, common); };

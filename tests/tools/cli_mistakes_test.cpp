@@ -217,13 +217,26 @@ TEST_F(Cli, LabelsOutsideTheClassesAreRefused) {
 TEST_F(Cli, NumbersAreCheckedWithShortMessages) {
   for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
            {"run '" + model() + "' -o '" + path("y.npz") + "' --samples -1", "0 or more"},
-           {"bench '" + model() + "' --max-seconds 0", "more than 0"}}) {
+           {"bench '" + model() + "' --max-seconds 0", "more than 0"},
+           {"inspect x.onnx --seed -1", "--seed: must be a whole number, 0 or more"},
+           {"inspect x.onnx --seed 18446744073709551616", "--seed: must be at most 18446744073709551615"},
+           {"evaluate x.onnx --data x --samples 99999999999999999999", "--samples: must be at most"},
+           {"evaluate x.onnx --data x --samples 1.5", "--samples: must be a whole number"}}) {
     const Outcome o = fettle(arguments);
     EXPECT_EQ(o.code, 2);
     EXPECT_NE(o.err.find(words), std::string::npos) << o.err;
     EXPECT_LT(o.err.size(), 120u) << o.err;
   }
   EXPECT_NE(fettle("compress --help").out.find("(0: all)"), std::string::npos);
+  EXPECT_EQ(fettle("inspect '" + model() + "' --seed 18446744073709551615").code, 0);
+}
+
+TEST_F(Cli, OptionsThatMeanNothingTogetherAreRefused) {
+  expect_refused("quantize '" + model() + "' --table t.json --samples 3 -o '" + path("out") + "'",
+                 {"--samples", "--data"});
+  for (const std::string& steps : {std::string("--plan"), "--profile '" + path("out") + "'"}) {
+    expect_refused("bench '" + model() + "' " + steps + " --engine onnxruntime", {"--plan", "--engine onnxruntime"});
+  }
 }
 
 TEST_F(Cli, IdleOptionsAreMentioned) {
