@@ -77,6 +77,11 @@ int report_failure(const Common& common, int code, const std::string& message) {
   return code;
 }
 
+// Whether the answer is to be JSON, where the arguments have not been understood.
+bool asks_for_json(int argc, const char* const* argv) {
+  return std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+}
+
 int exit_code(const Error& error) {
   return error.code() == ErrorCode::kInternal ? kExitDefect : kExitUsage;
 }
@@ -168,10 +173,12 @@ int run_cli(int argc, char** argv) {
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
+    common.json = common.json || asks_for_json(argc, argv);
     if (error.get_exit_code() == 0) return print_help(app, common, error);  // --help, --version
     return report_failure(common, kExitUsage,
                           usage_message(app, error, static_cast<int>(arguments.size()), arguments.data()));
   } catch (const Error& error) {
+    common.json = common.json || asks_for_json(argc, argv);
     return report_failure(common, exit_code(error), error.what());
   }
   return run_action(common, action);

@@ -65,9 +65,21 @@ TEST_F(Cli, UnwritableOutputsAreRefusedBeforeAnyWork) {
 }
 
 TEST_F(Cli, ErrorsAreMachineReadableToo) {
-  const Outcome o = fettle("inspect '" + path("missing.onnx") + "' --json");
-  EXPECT_EQ(o.code, 2);
-  EXPECT_EQ(nlohmann::json::parse(o.out)["error"]["code"], 2);
+  const std::vector<std::pair<std::string, std::string>> mistakes{
+      {"inspect '" + path("missing.onnx") + "'", "missing.onnx"},
+      {"inspect '" + model() + "' --recipe '" + path("nope.yml") + "'", "nope.yml"},
+      {"inspect '" + model() + "' --recipe '" + write("bad.yml", "jsn: true") + "'", "jsn"},
+      {"inspct '" + model() + "'", "inspct"},
+      {"inspect '" + model() + "' --bogus", "--bogus"}};
+  for (const auto& [arguments, word] : mistakes) {
+    const Outcome o = fettle(arguments + " --json");
+    EXPECT_EQ(o.code, 2) << arguments;
+    ASSERT_FALSE(o.out.empty()) << arguments;
+    const auto error = nlohmann::json::parse(o.out)["error"];
+    EXPECT_EQ(error["code"], 2) << arguments;
+    EXPECT_NE(error["message"].get<std::string>().find(word), std::string::npos) << o.out;
+    EXPECT_EQ(fettle(arguments).out, "") << arguments;
+  }
 }
 
 TEST_F(Cli, MemoryLimitIsKept) {
