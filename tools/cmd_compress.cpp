@@ -225,7 +225,7 @@ class Compression {
                        ? quant::plan_from_needed(model_, *table, plan_options_)
                        : quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
     for (const std::string& note : idle_options(model_, report_.plan, options_.quantize, options_.sparsity > 0)) {
-      spdlog::warn("{}", note);
+      if (common_.json || options_.quantize.plan_only) spdlog::warn("{}", note);
       report_.notes.push_back(note);
     }
     int64_t changed = 0;

@@ -57,7 +57,9 @@ int quantize(const Options& options, const Common& common) {
                                ? quant::plan_from_needed(model, *table, plan_options)
                                : quant::make_plan(model, table ? &*table : nullptr, plan_options);
   std::vector<std::string> notes = idle_options(model, plan, options.quantize, false);
-  for (const std::string& note : notes) spdlog::warn("{}", note);
+  if (common.json || options.quantize.plan_only) {  // the text says so itself
+    for (const std::string& note : notes) spdlog::warn("{}", note);
+  }
   if (options.quantize.plan_only) {
     write_stdout(quant::plan_to_json(plan));
     return 0;

@@ -262,6 +262,21 @@ TEST_F(Cli, IdleOptionsAreMentioned) {
   }
 }
 
+TEST_F(Cli, IdleOptionsAreMentionedOnce) {
+  const std::string tail = "'" + model() + "' --exclude-node nosuch ";
+  for (const std::string& arguments :
+       {"quantize " + tail + "--mode dynamic -o '" + path("q.onnx") + "'", "prune " + tail + "-o '" + path("p.onnx") + "'",
+        "compress " + tail + "--data '" + calib() + "' --no-bench -o '" + path("out") + "'",
+        "quantize " + tail + "--mode dynamic --plan-only"}) {
+    const Outcome o = fettle(arguments);
+    ASSERT_EQ(o.code, 0) << o.err;
+    const std::string all = o.out + o.err;
+    const size_t first = all.find("'nosuch' matches no node");
+    EXPECT_NE(first, std::string::npos) << all;
+    EXPECT_EQ(all.find("'nosuch' matches no node", first + 1), std::string::npos) << all;
+  }
+}
+
 TEST_F(Cli, WeightsLeftInFloatAreExplained) {
   const Outcome o = fettle("quantize '" + model() + "' --mode dynamic -o '" + path("q.onnx") + "'");
   ASSERT_EQ(o.code, 0) << o.err;
