@@ -18,7 +18,7 @@ int calibrate(const Options& options, const Common& common) {
   check_output_file(options.output, {options.model, options.data});
   ir::Model model = load_model(options.model);
   check_not_input(options.output, files_of(model));
-  const auto data = open_data(options.data, model);
+  const auto data = open_data(options.data, model, options.samples);
   std::vector<calib::CalibrationTable> others;
   for (const std::string& path : options.merge) others.push_back(calib::load_table(path));
   prepare_for_quantization(model, common);

@@ -153,7 +153,7 @@ int compare(const Options& options, const Common& common) {
   std::unique_ptr<calib::Dataset> data;
   std::optional<report::ClassScores> scores;
   if (!options.data.empty()) {
-    data = open_data(options.data, reference);
+    data = open_data(options.data, reference, options.samples);
     scores.emplace(reference, *data);
   }
   Comparison comparison(reference, other, options.layers, std::move(scores), common);

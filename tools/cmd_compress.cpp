@@ -115,8 +115,12 @@ class Compression {
 
   void open_inputs() {
     namespace fs = std::filesystem;
-    calibration_ = open_data(options_.data, model_);
-    if (!options_.eval_data.empty()) evaluation_ = open_data(options_.eval_data, model_);
+    calibration_ = open_data(options_.data, model_, options_.samples);
+    if (!options_.eval_data.empty()) {
+      evaluation_ = open_data(options_.eval_data, model_, options_.eval_samples, "--eval-samples");
+    } else if (options_.eval_samples < calibration_->size()) {
+      check_samples(options_.eval_samples, calibration_->batch(), "--eval-samples");
+    }
     report_.input_path = options_.model;
     report_.input_name = fs::path(options_.model).filename().string();
     report_.output_name = "model.onnx";
@@ -240,11 +244,12 @@ class Compression {
     reference_.clear();
     report_.evaluation_samples = 0;
     options.on_outputs = [this](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
-      if (options_.eval_samples > 0 && first >= options_.eval_samples) return;
+      const int64_t end = first + evaluation().batch();
+      if (options_.eval_samples > 0 && end > options_.eval_samples) return;
       require_numbers(model_, outputs, first);
       scorer_->add(first, outputs);
       reference_.append(outputs);
-      report_.evaluation_samples = first + evaluation().batch();
+      report_.evaluation_samples = end;
     };
     report_.notes.push_back(fmt::format(
         "the figures before are those of the optimized float model, which equals the original within "

@@ -14,7 +14,7 @@ struct Options {
 
 int evaluate(const Options& options, const Common& common) {
   const ir::Model model = load_model(options.model);
-  const auto data = open_data(options.data, model);
+  const auto data = open_data(options.data, model, options.samples);
   if (!data->labels()) {
     fail(ErrorCode::kBadInput,
          "'{}' holds no 'labels', so accuracy cannot be measured; add an integer array 'labels' with "

@@ -40,7 +40,7 @@ int quantize(const Options& options, const Common& common) {
     fail(ErrorCode::kUsage, "static quantization needs calibration: give --data or --table");
   }
   std::unique_ptr<calib::Dataset> data;
-  if (!options.data.empty()) data = open_data(options.data, model);
+  if (!options.data.empty()) data = open_data(options.data, model, options.samples);
   const report::ModelStats before = report::model_stats(model);
   prepare_for_quantization(model, common);
   std::optional<calib::CalibrationTable> table;

@@ -34,7 +34,7 @@ void write_stdout(const std::string& text) {
 void print_result(const Common& common, const report::Json& json, const std::string& text) {
   if (common.json) {
     write_stdout(report::dump(json));
-  } else if (!common.quiet) {
+  } else {
     write_stdout(text);
   }
 }

@@ -73,10 +73,22 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&)
   return report;
 }
 
-std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model) {
+std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model,
+                                          int64_t samples, const char* option) {
   auto data = calib::open_dataset(path, model);
   for (const std::string& note : data->notes()) spdlog::warn("{}: {}", path, note);
+  if (samples < data->size()) check_samples(samples, data->batch(), option);
   return data;
+}
+
+void check_samples(int64_t samples, int64_t batch, const char* option) {
+  if (samples == 0 || samples % batch == 0) return;
+  if (samples < batch) {
+    fail(ErrorCode::kUsage, "the model takes {} samples at a time, but {} is {}; give {} or more", batch,
+         option, samples, batch);
+  }
+  spdlog::warn("{} {}: the last {} of {} samples fill no batch of {} and are left out", option, samples,
+               samples % batch, samples, batch);
 }
 
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
