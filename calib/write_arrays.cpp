@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 
@@ -299,27 +300,37 @@ bool write_hdf5(const fs::path& path, const ArraySource& source, const std::vect
 
 }  // namespace
 
-std::vector<ir::Dims> write_arrays(const fs::path& name, const ArraySource& source) {
-  const fs::path path = ir::write_target(name);
+void check_array_path(const fs::path& path, size_t arrays) {
   const std::string extension = path.extension().string();
   const bool hdf5 = extension == ".h5" || extension == ".hdf5";
   if (!hdf5 && extension != ".npz" && extension != ".npy") {
     fail(ErrorCode::kUsage, "cannot store arrays as '{}'; name a file that ends in .npz, .npy or .h5",
          path.string());
   }
-  const std::vector<Layout> all = layouts(source);
-  if (extension == ".npy" && all.size() != 1) {
-    fail(ErrorCode::kUsage, "the model has {} outputs and .npy holds one; use .npz or .h5", all.size());
+  if (extension == ".npy" && arrays != 1) {
+    fail(ErrorCode::kUsage, "the model has {} outputs and .npy holds one; use .npz or .h5", arrays);
   }
+}
+
+std::vector<ir::Dims> write_arrays(const fs::path& path, const ArraySource& source) {
+  check_array_path(path, source.names.size());
+  const std::string extension = path.extension().string();
+  const std::vector<Layout> all = layouts(source);
+  const fs::path target = ir::write_target(path);
   const fs::path temporary =
-      path.parent_path() / ("." + path.filename().string() + ".tmp." + std::to_string(getpid()));
+      target.parent_path() / ("." + target.filename().string() + ".tmp." + std::to_string(getpid()));
   std::error_code error;
   try {
+    errno = 0;
+    const bool hdf5 = extension == ".h5" || extension == ".hdf5";
     const bool good = hdf5                  ? write_hdf5(temporary, source, all)
                       : extension == ".npz" ? write_npz(temporary, source, all)
                                             : write_npy(temporary, source, all);
-    if (!good) fail(ErrorCode::kBadInput, "cannot write '{}'; is the folder writable and the disk not full?", path.string());
-    fs::rename(temporary, path);
+    if (!good) {
+      fail(ErrorCode::kBadInput, "cannot write '{}': {}", path.string(),
+           errno != 0 ? std::strerror(errno) : "is the folder writable and the disk not full?");
+    }
+    fs::rename(temporary, target);
   } catch (...) {
     fs::remove(temporary, error);
     throw;

@@ -49,6 +49,8 @@ std::string serialize_tensor(const Tensor& tensor, const std::string& name);
 std::filesystem::path write_target(const std::filesystem::path& path);
 // Writes bytes to `path` atomically, as write_model() does.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
+// Throws kBadInput, as they do, when a file could not be written there now. Leaves nothing behind.
+void check_writable(const std::filesystem::path& path);
 // Removes the temporary files of writes in progress. Async-signal-safe: for handlers of SIGINT and
 // SIGTERM, after which the process must end.
 void remove_temporary_files() noexcept;

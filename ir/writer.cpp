@@ -221,4 +221,6 @@ void write_file(const std::filesystem::path& path, std::string_view bytes) {
   file.commit();
 }
 
+void check_writable(const std::filesystem::path& path) { const AtomicFile probe(path); }
+
 }  // namespace fettle::ir

@@ -1,5 +1,7 @@
 #include "report/bench.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -18,6 +20,7 @@
 #include "ir/error.h"
 #include "ir/io.h"
 #include "report/evaluation.h"
+#include "report/json.h"
 #include "report/onnxruntime.h"
 #include "report/version.h"
 #include "report/worker.h"
@@ -100,6 +103,15 @@ struct Job {
   }
 };
 
+void ask_inputs(Job& job) {
+  const auto answer = job.ask("inputs");
+  if (!answer) return;
+  for (const Json& input : Json::parse(*answer)) {
+    job.result.inputs.push_back({input["name"].get<std::string>(), input["shape"].get<ir::Dims>(),
+                                 input["symbolic"].get<bool>()});
+  }
+}
+
 void warm_up(Job& job, const BenchOptions& options) {
   if (!job.worker || options.warmup == 0) return;
   std::vector<double> times;
@@ -111,6 +123,29 @@ void warm_up(Job& job, const BenchOptions& options) {
 }
 
 }  // namespace
+
+std::vector<InputShape> input_shapes(const ir::Model& model, const interp::Feeds& feeds) {
+  std::vector<InputShape> shapes;
+  for (const ir::Value* input : model.graph->inputs()) {
+    const auto found = feeds.find(input->name());
+    if (found == feeds.end() || !found->second.is_tensor()) continue;
+    const auto& declared = input->type.shape;
+    const bool symbolic = !declared || std::any_of(declared->begin(), declared->end(),
+                                                   [](const ir::Dim& d) { return !d.known(); });
+    shapes.push_back({input->name(), found->second.tensor.dims(), symbolic});
+  }
+  return shapes;
+}
+
+std::string chosen_shapes_note(const std::vector<InputShape>& inputs) {
+  std::vector<std::string> chosen;
+  for (const InputShape& input : inputs) {
+    if (input.symbolic) chosen.push_back(fmt::format("'{}' {}", input.name, ir::to_string(input.dims)));
+  }
+  if (chosen.empty()) return "";
+  return fmt::format("input{} {}: symbolic extents chosen; give --data for real ones",
+                     chosen.size() > 1 ? "s" : "", fmt::join(chosen, ", "));
+}
 
 std::string engine_name(Engine engine) {
   return engine == Engine::kFettle ? "fettle" : "onnxruntime";
@@ -170,7 +205,9 @@ std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
   }
   for (Job& job : jobs) {  // all load at the same time
     const auto hello = job.take(job.worker->read_line());  // its version, once loaded
-    if (hello) job.result.engine_version = *hello;
+    if (!hello) continue;
+    job.result.engine_version = *hello;
+    ask_inputs(job);
   }
   for (Job& job : jobs) warm_up(job, options);
   const auto start = Clock::now();
@@ -235,6 +272,9 @@ class Subject {
     }
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   }
+  std::string inputs() const {
+    return to_json(input_shapes(model_, feeds_)).dump(-1, ' ', true, Json::error_handler_t::replace);
+  }
   // A burst of `count` timed runs.
   std::string burst(int count) {
     for (double spent = 0; spent < kSettleMilliseconds;) spent += run();
@@ -276,6 +316,8 @@ int bench_worker(const std::vector<std::string>& arguments) {
     for (std::string request; std::getline(std::cin, request);) {
       if (request == "peak") {
         answer(std::to_string(own_peak_bytes()));
+      } else if (request == "inputs") {
+        answer(subject.inputs());
       } else {
         answer(subject.burst(std::stoi(request.substr(std::string_view("run ").size()))));
       }

@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "interp/executor.h"
+#include "ir/model.h"
+
 namespace fettle::report {
 
 enum class Engine { kFettle, kOnnxRuntime };
@@ -29,11 +32,24 @@ struct BenchOptions {
   std::string ort_library;
 };
 
+// What a model was run on.
+struct InputShape {
+  std::string name;
+  ir::Dims dims;
+  bool symbolic = false;  // the model leaves an extent open
+};
+// In the order of the model's inputs; without those that are no tensors.
+std::vector<InputShape> input_shapes(const ir::Model& model, const interp::Feeds& feeds);
+// "inputs 'a' [1, 16], 'b' [1, 8]: symbolic extents chosen; ..." of the symbolic ones; empty when there are
+// none. For shapes that were made up.
+std::string chosen_shapes_note(const std::vector<InputShape>& inputs);
+
 struct BenchResult {
   BenchRequest request;
   std::string engine_version;
   int threads = 0;
   std::vector<double> milliseconds;  // one per run, in order
+  std::vector<InputShape> inputs;    // of every run
   int64_t peak_bytes = 0;            // peak resident memory of the process that ran it
   std::string error;                 // not empty: it could not be measured, and why
 
@@ -52,7 +68,8 @@ std::vector<BenchResult> run_bench(const std::vector<BenchRequest>& requests,
                                    const BenchOptions& options);
 
 // The worker process: loads what its arguments name, then answers each line on stdin with one on
-// stdout: "run N" with N times in milliseconds, "peak" with its peak resident bytes. Returns the exit code. `arguments` as written by run_bench.
+// stdout: "run N" with N times in milliseconds, "peak" with its peak resident bytes, "inputs" with the
+// shapes of its inputs in JSON. Returns the exit code. `arguments` as written by run_bench.
 int bench_worker(const std::vector<std::string>& arguments);
 
 }  // namespace fettle::report

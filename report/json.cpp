@@ -66,6 +66,14 @@ Json to_json(const Comparer& comparer, int64_t samples) {
   return j;
 }
 
+Json to_json(const std::vector<InputShape>& inputs) {
+  Json j = Json::array();
+  for (const InputShape& input : inputs) {
+    j.push_back({{"name", input.name}, {"shape", input.dims}, {"symbolic", input.symbolic}});
+  }
+  return j;
+}
+
 Json to_json(const std::vector<BenchResult>& results) {
   Json j;
   j["runs"] = Json::array();
@@ -77,6 +85,7 @@ Json to_json(const std::vector<BenchResult>& results) {
     run["engine"] = engine_name(r.request.engine);
     run["engine_version"] = r.engine_version;
     run["threads"] = r.threads;
+    run["inputs"] = to_json(r.inputs);
     run["runs"] = r.milliseconds.size();
     if (r.error.empty()) {
       run["median_ms"] = r.median_ms();

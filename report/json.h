@@ -20,6 +20,8 @@ Json to_json(const OutputComparison& comparison);
 Json to_json(const TaskMetrics& metrics);
 // {"samples", "outputs": [...], "top1_agreement"}; samples is `samples`.
 Json to_json(const Comparer& comparer, int64_t samples);
+// [{"name", "shape", "symbolic"}, ...]
+Json to_json(const std::vector<InputShape>& inputs);
 // {"runs": [...]}; model names are file names without folder.
 Json to_json(const std::vector<BenchResult>& results);
 // Text with two-space indentation and a final newline; invalid UTF-8 is replaced.

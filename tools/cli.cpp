@@ -4,9 +4,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <limits>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -32,7 +34,8 @@ void add_common(CLI::App& command, Common& common) {
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));
   command.add_option("--threads", common.threads, "Threads to use, no more than there are cores (0: all cores)")
       ->check(CLI::Range(0, 1024));
-  command.add_option("--seed", common.seed, "Seed for everything random");
+  command.add_option("--seed", common.seed, "Seed for everything random")
+      ->check(seed_number());
   command.add_option("--max-memory", common.max_memory, "Limit for tensors, e.g. 2G");
   command.add_flag("--exact", common.exact, "Reference kernels only (slow, literal)");
   command.add_option("--ort-library", common.ort_library,
@@ -72,6 +75,11 @@ int report_failure(const Common& common, int code, const std::string& message) {
     std::printf("%s\n", error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   }
   return code;
+}
+
+// Whether the answer is to be JSON, where the arguments have not been understood.
+bool asks_for_json(int argc, const char* const* argv) {
+  return std::any_of(argv + 1, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
 }
 
 int exit_code(const Error& error) {
@@ -165,10 +173,12 @@ int run_cli(int argc, char** argv) {
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
+    common.json = common.json || asks_for_json(argc, argv);
     if (error.get_exit_code() == 0) return print_help(app, common, error);  // --help, --version
     return report_failure(common, kExitUsage,
                           usage_message(app, error, static_cast<int>(arguments.size()), arguments.data()));
   } catch (const Error& error) {
+    common.json = common.json || asks_for_json(argc, argv);
     return report_failure(common, exit_code(error), error.what());
   }
   return run_action(common, action);
@@ -192,7 +202,28 @@ CLI::Validator number_check(const char* wanted, bool (*good)(double)) {
       "");
 }
 
+// CLI11 itself takes what is too large for the largest number, and -1 for the largest without a sign.
+template <typename T>
+CLI::Validator whole_number_check() {
+  return CLI::Validator(
+      [](std::string& text) {
+        T value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc::result_out_of_range && text[0] != '-') {
+          return fmt::format("must be at most {}, found '{}'", std::numeric_limits<T>::max(), text);
+        }
+        if (error == std::errc() && stop == end && value >= 0) return std::string();
+        return fmt::format("must be a whole number, 0 or more, found '{}'", text);
+      },
+      "");
+}
+
 }  // namespace
+
+CLI::Validator whole_number() { return whole_number_check<int64_t>(); }
+
+CLI::Validator seed_number() { return whole_number_check<uint64_t>(); }
 
 CLI::Validator zero_or_more() {
   return number_check("0 or more", [](double x) { return x >= 0; });

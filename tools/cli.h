@@ -43,7 +43,8 @@ void add_prune(CLI::App& app, Common& common, Action& action);
 void add_quantize(CLI::App& app, Common& common, Action& action);
 void add_run(CLI::App& app, Common& common, Action& action);
 
-// On SIGINT, SIGTERM, SIGHUP and SIGQUIT files that are being written disappear before the process ends.
+// On SIGINT, SIGTERM, SIGHUP and SIGQUIT files that are being written disappear before the process
+// ends.
 void remove_temporaries_on_signals();
 
 // Parses arguments, runs the command and maps every outcome to an exit code (0, 1, 2 or 3).
@@ -64,12 +65,21 @@ std::string counted(int64_t count, const std::string& noun);
 // Checks of numbers, with short messages.
 CLI::Validator zero_or_more();
 CLI::Validator more_than_zero();
+// Of a number of things: 0 or more, within int64_t.
+CLI::Validator whole_number();
+// The same within uint64_t.
+CLI::Validator seed_number();
 
 // "512M", "2G", "1.5GiB", "1048576" -> bytes. Throws kUsage otherwise.
 size_t parse_bytes(const std::string& text);
 
-// A progress bar on stderr: only on a terminal that erases, only after a second, no wider than the
-// terminal, erased when all is done.
+// One line of progress in at most `columns` - 1 characters; without the bar, then without the time left
+// where there is no room for them.
+std::string progress_line(const std::string& label, int64_t done, int64_t total, double seconds_left,
+                          int columns);
+
+// A progress bar on stderr: only on a terminal that can erase it, only after a second, erased once
+// everything is done and when it goes out of scope, whichever is first.
 class ProgressBar {
  public:
   ProgressBar(std::string label, const Common& common);
@@ -79,6 +89,7 @@ class ProgressBar {
 
  private:
   void erase();
+
   std::string label_;
   bool enabled_;
   double start_;
@@ -91,7 +102,8 @@ ir::Model load_model(const std::string& path);
 // The files that a model's constants and structure are read from.
 std::vector<std::string> files_of(const ir::Model& model);
 // Throws kUsage unless `path` can become an output file: it is not empty, its folder exists, it is
-// not a folder and not one of `inputs`. Throws kBadInput when it cannot be written.
+// not a folder and not one of `inputs`; kBadInput where it cannot be written. To be called before any
+// work is done.
 void check_output_file(const std::string& path, const std::vector<std::string>& inputs);
 // Throws kUsage when `path` is one of `inputs`.
 void check_not_input(const std::string& path, const std::vector<std::string>& inputs);

@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <memory>
+#include <set>
 
 #include "interp/random_inputs.h"
 #include "ir/error.h"
@@ -25,8 +26,15 @@ int bench_steps(const Options& options, const Common& common) {
   if (options.models.size() != 1) {
     fail(ErrorCode::kUsage, "--plan and --profile take one model, found {}", options.models.size());
   }
+  if (options.engine == "onnxruntime") {
+    fail(ErrorCode::kUsage, "--plan and --profile show the steps of fettle's own executor; leave out --engine "
+         "onnxruntime");
+  }
   const ir::Model model = load_model(options.models[0]);
-  if (!options.trace.empty()) check_not_input(options.trace, files_of(model));
+  if (!options.trace.empty()) {
+    check_output_file(options.trace, {options.data});
+    check_not_input(options.trace, files_of(model));
+  }
   const interp::Feeds feeds = options.data.empty()
                                   ? interp::usable_input(model, common.seed, {})
                                   : open_data(options.data, model)->read(0);
@@ -41,10 +49,28 @@ int bench_steps(const Options& options, const Common& common) {
   }
   report::Json j = report::to_json(profile);
   j["model"] = options.models[0];
+  const auto inputs = report::input_shapes(model, feeds);
+  j["inputs"] = report::to_json(inputs);
   std::string text = report::plan_table(profile);
+  const std::string chosen = options.data.empty() ? report::chosen_shapes_note(inputs) : "";
+  if (!chosen.empty()) text += fmt::format("  note: {}\n", chosen);
   if (!options.trace.empty()) text += fmt::format("  trace: {}\n", options.trace);
   print_result(common, j, text);
   return 0;
+}
+
+// The extents that were made up: a note per model, with its name where there are several.
+std::string chosen_shapes(const Options& options, const std::vector<report::BenchResult>& results) {
+  if (!options.data.empty()) return "";
+  std::string text;
+  std::set<std::string> told;
+  const auto names = report::display_names(results);
+  for (size_t i = 0; i < results.size(); ++i) {
+    const std::string note = report::chosen_shapes_note(results[i].inputs);
+    if (note.empty() || !told.insert(results[i].request.model_path).second) continue;
+    text += fmt::format("  note: {}{}\n", options.models.size() > 1 ? names[i] + ": " : "", note);
+  }
+  return text;
 }
 
 int bench(const Options& options, const Common& common) {
@@ -76,7 +102,7 @@ int bench(const Options& options, const Common& common) {
   const auto results = report::run_bench(requests, bench_options);
   report::Json j = report::to_json(results);
   for (size_t i = 0; i < results.size(); ++i) j["runs"][i]["model"] = results[i].request.model_path;
-  std::string text = report::summary(results);
+  std::string text = report::summary(results) + chosen_shapes(options, results);
   if (options.engine == "both" && !library) {
     text += "  note: no ONNX Runtime library found; only fettle's own executor was measured\n";
   }

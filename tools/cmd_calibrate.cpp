@@ -18,7 +18,7 @@ int calibrate(const Options& options, const Common& common) {
   check_output_file(options.output, {options.model, options.data});
   ir::Model model = load_model(options.model);
   check_not_input(options.output, files_of(model));
-  const auto data = open_data(options.data, model);
+  const auto data = open_data(options.data, model, options.samples);
   std::vector<calib::CalibrationTable> others;
   for (const std::string& path : options.merge) others.push_back(calib::load_table(path));
   prepare_for_quantization(model, common);
@@ -48,7 +48,7 @@ void add_calibrate(CLI::App& app, Common& common, Action& action) {
   command->add_option("-o,--output", options->output, "Calibration table (JSON)")->required();
   command->add_option("--merge", options->merge, "Add the observations of this table (repeatable)");
   command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->footer("Example:\n  fettle calibrate model.onnx --data calib.h5 -o table.json");
   command->callback([options, &common, &action] {
     action = [options, &common] { return calibrate(*options, common); };

@@ -153,7 +153,7 @@ int compare(const Options& options, const Common& common) {
   std::unique_ptr<calib::Dataset> data;
   std::optional<report::ClassScores> scores;
   if (!options.data.empty()) {
-    data = open_data(options.data, reference);
+    data = open_data(options.data, reference, options.samples);
     scores.emplace(reference, *data);
   }
   Comparison comparison(reference, other, options.layers, std::move(scores), common);
@@ -195,7 +195,7 @@ void add_compare(CLI::App& app, Common& common, Action& action) {
   command->add_option("other", options->other, "The model to judge")->required();
   command->add_option("--data", options->data, "Inputs to compare on (default: random)");
   command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->add_flag("--layers", options->layers, "Also compare values of the same name inside");
   command->add_option("--max-error", options->max_error,
                       "Exit 1 when an output differs by more than this")

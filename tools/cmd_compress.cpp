@@ -115,8 +115,12 @@ class Compression {
 
   void open_inputs() {
     namespace fs = std::filesystem;
-    calibration_ = open_data(options_.data, model_);
-    if (!options_.eval_data.empty()) evaluation_ = open_data(options_.eval_data, model_);
+    calibration_ = open_data(options_.data, model_, options_.samples);
+    if (!options_.eval_data.empty()) {
+      evaluation_ = open_data(options_.eval_data, model_, options_.eval_samples, "--eval-samples");
+    } else if (options_.eval_samples < calibration_->size()) {
+      check_samples(options_.eval_samples, calibration_->batch(), "--eval-samples");
+    }
     report_.input_path = options_.model;
     report_.input_name = fs::path(options_.model).filename().string();
     report_.output_name = "model.onnx";
@@ -225,7 +229,7 @@ class Compression {
                        ? quant::plan_from_needed(model_, *table, plan_options_)
                        : quant::make_plan(model_, table ? &*table : nullptr, plan_options_);
     for (const std::string& note : idle_options(model_, report_.plan, options_.quantize, options_.sparsity > 0)) {
-      spdlog::warn("{}", note);
+      if (common_.json || options_.quantize.plan_only) spdlog::warn("{}", note);
       report_.notes.push_back(note);
     }
     int64_t changed = 0;
@@ -240,11 +244,12 @@ class Compression {
     reference_.clear();
     report_.evaluation_samples = 0;
     options.on_outputs = [this](int64_t first, const std::vector<ops::RuntimeValue>& outputs) {
-      if (options_.eval_samples > 0 && first >= options_.eval_samples) return;
+      const int64_t end = first + evaluation().batch();
+      if (options_.eval_samples > 0 && end > options_.eval_samples) return;
       require_numbers(model_, outputs, first);
       scorer_->add(first, outputs);
       reference_.append(outputs);
-      report_.evaluation_samples = first + evaluation().batch();
+      report_.evaluation_samples = end;
     };
     report_.notes.push_back(fmt::format(
         "the figures before are those of the optimized float model, which equals the original within "
@@ -333,9 +338,9 @@ void add_compress(CLI::App& app, Common& common, Action& action) {
                       "Data to evaluate on, with labels if there are any (default: --data)");
   CLI::Option* output = command->add_option("-o,--output", options->output, "Output folder");
   command->add_option("--samples", options->samples, "Use at most this many calibration samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->add_option("--eval-samples", options->eval_samples, "Evaluate on at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->add_option("--sparsity", options->sparsity, "Zero this share of the weights first (0..1)")
       ->check(CLI::Range(0.0, 0.99));
   options->limits.declare(*command);

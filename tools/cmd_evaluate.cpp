@@ -14,22 +14,23 @@ struct Options {
 
 int evaluate(const Options& options, const Common& common) {
   const ir::Model model = load_model(options.model);
-  const auto data = open_data(options.data, model);
+  const auto data = open_data(options.data, model, options.samples);
   if (!data->labels()) {
     fail(ErrorCode::kBadInput,
          "'{}' holds no 'labels', so accuracy cannot be measured; add an integer array 'labels' with "
          "one class index per sample, or use `fettle compare` to compare two models without labels",
          options.data);
   }
-  note_partial_batch(*data, options.samples);
-  ProgressBar bar("evaluating", common);
   report::EvaluationOptions evaluation;
   evaluation.executor = common.executor();
   evaluation.max_samples = options.samples;
-  evaluation.progress = bar.callback();
   report::TaskScorer scorer(model, *data);
-  report::run_over(model, *data, evaluation,
-                   [&](int64_t first, const auto& outputs) { scorer.add(first, outputs); });
+  {
+    ProgressBar bar("evaluating", common);
+    evaluation.progress = bar.callback();
+    report::run_over(model, *data, evaluation,
+                     [&](int64_t first, const auto& outputs) { scorer.add(first, outputs); });
+  }
   const report::TaskMetrics& metrics = scorer.metrics();
   if (!metrics.accuracy) {
     fail(ErrorCode::kUnsupported,
@@ -60,7 +61,7 @@ void add_evaluate(CLI::App& app, Common& common, Action& action) {
   command->add_option("model", options->model, "ONNX model")->required();
   command->add_option("--data", options->data, "Data with labels")->required();
   command->add_option("--samples", options->samples, "Use at most this many samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   command->footer("Example:\n  fettle evaluate model.onnx --data test.h5");
   command->callback([options, &common, &action] {
     action = [options, &common] { return evaluate(*options, common); };

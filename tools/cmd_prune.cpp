@@ -20,7 +20,7 @@ struct Options {
 };
 
 std::vector<std::string> notes_of(const ir::Model& model, const passes::PruneReport& pruned,
-                                  const Options& options) {
+                                  const Options& options, const Common& common) {
   std::vector<std::string> notes;
   if (pruned.weights == 0) {
     notes.push_back("there are no float weights to prune: nothing was changed but by the graph passes");
@@ -28,7 +28,7 @@ std::vector<std::string> notes_of(const ir::Model& model, const passes::PruneRep
   QuantizeOptions exclusions;
   exclusions.plan.exclude_nodes = options.exclude;
   for (std::string& note : idle_options(model, {}, exclusions, true)) {
-    spdlog::warn("{}", note);
+    if (common.json) spdlog::warn("{}", note);
     notes.push_back(std::move(note));
   }
   return notes;
@@ -63,7 +63,7 @@ int prune(const Options& options, const Common& common) {
       options.model, options.output, pruned.zeros_after, pruned.weights, pruned.zeros_before,
       report::human_bytes(pruned.compressed_before), report::human_bytes(pruned.compressed_after),
       report::human_bytes(pruned.raw_bytes), pruned.statement);
-  const std::vector<std::string> notes = notes_of(model, pruned, options);
+  const std::vector<std::string> notes = notes_of(model, pruned, options, common);
   j["notes"] = notes;
   for (const std::string& note : notes) text += fmt::format("  note: {}\n", note);
   for (const auto& t : pruned.tensors) {

@@ -29,6 +29,10 @@ int quantize(const Options& options, const Common& common) {
     fail(ErrorCode::kUsage, "--table and --data exclude each other: the table already holds ranges of the "
          "activations (`fettle calibrate --merge` adds to it)");
   }
+  if (options.samples > 0 && options.data.empty()) {
+    fail(ErrorCode::kUsage, "--samples limits the calibration samples of --data, and there is no --data; "
+         "leave it out");
+  }
   ir::Model model = load_model(options.model);
   if (!options.quantize.plan_only) check_not_input(options.output, files_of(model));
   const bool wants_table = plan_options.mode == quant::Mode::kStatic;
@@ -36,7 +40,7 @@ int quantize(const Options& options, const Common& common) {
     fail(ErrorCode::kUsage, "static quantization needs calibration: give --data or --table");
   }
   std::unique_ptr<calib::Dataset> data;
-  if (!options.data.empty()) data = open_data(options.data, model);
+  if (!options.data.empty()) data = open_data(options.data, model, options.samples);
   const report::ModelStats before = report::model_stats(model);
   prepare_for_quantization(model, common);
   std::optional<calib::CalibrationTable> table;
@@ -53,7 +57,9 @@ int quantize(const Options& options, const Common& common) {
                                ? quant::plan_from_needed(model, *table, plan_options)
                                : quant::make_plan(model, table ? &*table : nullptr, plan_options);
   std::vector<std::string> notes = idle_options(model, plan, options.quantize, false);
-  for (const std::string& note : notes) spdlog::warn("{}", note);
+  if (common.json || options.quantize.plan_only) {  // the text says so itself
+    for (const std::string& note : notes) spdlog::warn("{}", note);
+  }
   if (options.quantize.plan_only) {
     write_stdout(quant::plan_to_json(plan));
     return 0;
@@ -93,7 +99,7 @@ void add_quantize(CLI::App& app, Common& common, Action& action) {
   command->add_option("--table", options->table, "Calibration table of `fettle calibrate` instead");
   CLI::Option* output = command->add_option("-o,--output", options->output, "Output model");
   command->add_option("--samples", options->samples, "Use at most this many calibration samples (0: all)")
-      ->check(zero_or_more());
+      ->check(whole_number());
   options->quantize.declare(*command);
   command->footer("Example:\n  fettle quantize model.onnx --mode dynamic -o small.onnx");
   command->callback([options, output, &common, &action] {

@@ -34,7 +34,7 @@ void write_stdout(const std::string& text) {
 void print_result(const Common& common, const report::Json& json, const std::string& text) {
   if (common.json) {
     write_stdout(report::dump(json));
-  } else if (!common.quiet) {
+  } else {
     write_stdout(text);
   }
 }
@@ -64,14 +64,8 @@ void check_output_file(const std::string& path, const std::vector<std::string>& 
   if (!fs::is_directory(folder, error)) {
     fail(ErrorCode::kUsage, "the folder of output '{}' does not exist; make it first", path);
   }
-  // Before anything is computed; folders may still turn out full.
-  const fs::path target = ir::write_target(path);
-  const std::string place = fs::absolute(target).parent_path().string();
-  if (access(place.c_str(), W_OK | X_OK) != 0) {
-    fail(ErrorCode::kBadInput, "cannot write {}: {}; check that the folder exists and is writable",
-         path, std::strerror(errno));
-  }
   check_not_input(path, inputs);
+  ir::check_writable(path);
 }
 
 }  // namespace fettle::tools

@@ -13,35 +13,53 @@
 namespace fettle::tools {
 namespace {
 
-constexpr int kMostWidth = 30;   // of the bar itself
-constexpr int kLeastWidth = 5;   // narrower terminals show numbers only
-
 double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-bool is_terminal() {
+// True for a terminal that can erase a line.
+bool can_draw() {
   const char* kind = std::getenv("TERM");
-  return isatty(STDERR_FILENO) != 0 && (kind == nullptr || std::string_view(kind) != "dumb");
+  return isatty(STDERR_FILENO) != 0 && kind != nullptr && std::string_view(kind) != "dumb";
 }
 
-// Of the terminal; 80 where it does not tell.
-int columns() {
+int terminal_columns() {
   winsize size{};
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  const bool told = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return told ? size.ws_col : 80;
 }
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::string label, const Common& common)
-    : label_(std::move(label)), enabled_(!common.quiet && is_terminal()), start_(now_seconds()) {}
-
-ProgressBar::~ProgressBar() {
-  erase();
+std::string progress_line(const std::string& label, int64_t done, int64_t total, double seconds_left,
+                          int columns) {
+  constexpr int kWidest = 30;
+  constexpr int kNarrowest = 5;
+  const std::string start = fmt::format("{:<12} ", label);
+  const std::string count = fmt::format("{}/{}", done, total);
+  const std::string end = fmt::format("{}  {:.0f} s left", count, seconds_left);
+  // A terminal may break the line once its last column is filled, so that one stays free.
+  const int room = std::max(columns - 1, 0);
+  const int width = std::min(kWidest, room - static_cast<int>(start.size() + end.size()) - 3);
+  if (width < kNarrowest) {
+    const auto most = static_cast<size_t>(room);
+    const std::string words = label + " " + end;
+    return words.size() <= most ? words : (label + " " + count).substr(0, most);
+  }
+  const int filled = static_cast<int>(static_cast<double>(done) / static_cast<double>(total) * width);
+  return start + "[" + std::string(static_cast<size_t>(filled), '#') +
+         std::string(static_cast<size_t>(width - filled), '.') + "] " + end;
 }
 
+ProgressBar::ProgressBar(std::string label, const Common& common)
+    : label_(std::move(label)), enabled_(!common.quiet && can_draw()), start_(now_seconds()) {}
+
+ProgressBar::~ProgressBar() { erase(); }
+
 void ProgressBar::erase() {
-  if (drawn_) std::fputs("\r\033[K", stderr);
+  if (!drawn_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
   drawn_ = false;
 }
 
@@ -55,18 +73,7 @@ void ProgressBar::update(int64_t done, int64_t total) {
   const double left = done > 0 ? (now - start_) / static_cast<double>(done) *
                                      static_cast<double>(total - done)
                                : 0;
-  const std::string numbers = fmt::format("{}/{}  {:.0f} s left", done, total, left);
-  // One column stays free: some terminals wrap when the last one is written.
-  const int room = columns() - 1;
-  const int width = std::min(
-      kMostWidth, room - static_cast<int>(std::max<size_t>(label_.size(), 12) + numbers.size()) - 4);
-  std::string line = numbers;
-  if (width >= kLeastWidth) {
-    const auto filled = static_cast<size_t>(static_cast<double>(done) / static_cast<double>(total) * width);
-    line = fmt::format("{:12} [{}{}] {}", label_, std::string(filled, '#'),
-                       std::string(static_cast<size_t>(width) - filled, '.'), numbers);
-  }
-  if (static_cast<int>(line.size()) > room) line.resize(static_cast<size_t>(std::max(room, 0)));
+  const std::string line = progress_line(label_, done, total, left, terminal_columns());
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);
 }

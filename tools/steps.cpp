@@ -73,23 +73,26 @@ passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common&)
   return report;
 }
 
-std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model) {
+std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model,
+                                          int64_t samples, const char* option) {
   auto data = calib::open_dataset(path, model);
   for (const std::string& note : data->notes()) spdlog::warn("{}: {}", path, note);
+  if (samples < data->size()) check_samples(samples, data->batch(), option);
   return data;
 }
 
-void note_partial_batch(const calib::Dataset& data, int64_t asked) {
-  const int64_t batch = data.batch();
-  const int64_t used = std::max(asked / batch, int64_t{1}) * batch;
-  if (asked <= 0 || asked >= data.size() || used == asked) return;
-  spdlog::warn("the model takes {} samples at a time: {} are used where {} were asked for", batch,
-               used, asked);
+void check_samples(int64_t samples, int64_t batch, const char* option) {
+  if (samples == 0 || samples % batch == 0) return;
+  if (samples < batch) {
+    fail(ErrorCode::kUsage, "the model takes {} samples at a time, but {} is {}; give {} or more", batch,
+         option, samples, batch);
+  }
+  spdlog::warn("{} {}: the last {} of {} samples fill no batch of {} and are left out", option, samples,
+               samples % batch, samples, batch);
 }
 
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
                                         calib::CalibrateOptions options, const Common& common) {
-  note_partial_batch(data, options.max_samples);
   ProgressBar bar("calibrating", common);
   options.executor = common.executor();
   options.progress = bar.callback();

@@ -32,18 +32,21 @@ struct PassOptions {
   void declare(CLI::App& command);
 };
 
-// Prints the result: JSON on stdout with --json, else `text` on stdout (nothing when quiet). Throws
+// Prints the result on stdout: JSON with --json, else `text`. --quiet concerns stderr only. Throws
 // kBadInput when stdout cannot be written.
 void print_result(const Common& common, const report::Json& json, const std::string& text);
 
 // Optimizes for quantization: opset 13 or newer, functions inlined, default passes, shapes inferred.
 passes::PipelineReport prepare_for_quantization(ir::Model& model, const Common& common);
 
-// Opens a data set for the model; what was noticed on the way is logged as warnings.
-std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model);
+// Opens a data set for the model; what was noticed on the way is logged as warnings. `samples` is the
+// most that will be used of it (0: all), as `option` gives it: see check_samples().
+std::unique_ptr<calib::Dataset> open_data(const std::string& path, const ir::Model& model,
+                                          int64_t samples = 0, const char* option = "--samples");
+// Samples run in whole batches. Throws kUsage when `samples` (0: no limit) are less than one; those that
+// do not fill the last one are left out, of which a warning tells.
+void check_samples(int64_t samples, int64_t batch, const char* option);
 
-// Says so where a model that takes several samples at a time cannot run just the `asked` ones.
-void note_partial_batch(const calib::Dataset& data, int64_t asked);
 // Min-max statistics of `model` over the data set, with the common options and a progress bar.
 calib::CalibrationTable calibrate_model(const ir::Model& model, calib::Dataset& data,
                                         calib::CalibrateOptions options, const Common& common);

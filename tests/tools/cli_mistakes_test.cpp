@@ -53,12 +53,33 @@ TEST_F(Cli, UnwritableOutputsAreRefusedBeforeAnyWork) {
   fs::copy_file(model(), own);
   expect_refused("optimize '" + own + "' -o '" + own + "'", {"input"});
   EXPECT_EQ(slurp(own), slurp(model()));
+  // Work on this data would fail before anything is written.
+  const std::string bad = " --data '" + arrays("nan.npz", {"image"}, {images(4, std::numeric_limits<float>::quiet_NaN())}) + "'";
+  for (const std::string& arguments :
+       {"run '" + model() + "'" + bad + " -o /proc/y.npz", "calibrate '" + model() + "'" + bad + " -o /proc/y.json",
+        "quantize '" + model() + "'" + bad + " -o /proc/y.onnx", "optimize '" + model() + "'" + bad + " -o /proc/y.onnx",
+        "bench '" + model() + "'" + bad + " --profile /proc/y.json", "prune '" + model() + "' -o /proc/y.onnx"}) {
+    expect_refused(arguments, {"cannot write /proc/y", "No such file or directory"});
+  }
+  expect_refused("run '" + model() + "'" + bad + " -o '" + path("y.txt") + "'", {"y.txt", ".npz"});
 }
 
 TEST_F(Cli, ErrorsAreMachineReadableToo) {
-  const Outcome o = fettle("inspect '" + path("missing.onnx") + "' --json");
-  EXPECT_EQ(o.code, 2);
-  EXPECT_EQ(nlohmann::json::parse(o.out)["error"]["code"], 2);
+  const std::vector<std::pair<std::string, std::string>> mistakes{
+      {"inspect '" + path("missing.onnx") + "'", "missing.onnx"},
+      {"inspect '" + model() + "' --recipe '" + path("nope.yml") + "'", "nope.yml"},
+      {"inspect '" + model() + "' --recipe '" + write("bad.yml", "jsn: true") + "'", "jsn"},
+      {"inspct '" + model() + "'", "inspct"},
+      {"inspect '" + model() + "' --bogus", "--bogus"}};
+  for (const auto& [arguments, word] : mistakes) {
+    const Outcome o = fettle(arguments + " --json");
+    EXPECT_EQ(o.code, 2) << arguments;
+    ASSERT_FALSE(o.out.empty()) << arguments;
+    const auto error = nlohmann::json::parse(o.out)["error"];
+    EXPECT_EQ(error["code"], 2) << arguments;
+    EXPECT_NE(error["message"].get<std::string>().find(word), std::string::npos) << o.out;
+    EXPECT_EQ(fettle(arguments).out, "") << arguments;
+  }
 }
 
 TEST_F(Cli, MemoryLimitIsKept) {
@@ -208,13 +229,26 @@ TEST_F(Cli, LabelsOutsideTheClassesAreRefused) {
 TEST_F(Cli, NumbersAreCheckedWithShortMessages) {
   for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
            {"run '" + model() + "' -o '" + path("y.npz") + "' --samples -1", "0 or more"},
-           {"bench '" + model() + "' --max-seconds 0", "more than 0"}}) {
+           {"bench '" + model() + "' --max-seconds 0", "more than 0"},
+           {"inspect x.onnx --seed -1", "--seed: must be a whole number, 0 or more"},
+           {"inspect x.onnx --seed 18446744073709551616", "--seed: must be at most 18446744073709551615"},
+           {"evaluate x.onnx --data x --samples 99999999999999999999", "--samples: must be at most"},
+           {"evaluate x.onnx --data x --samples 1.5", "--samples: must be a whole number"}}) {
     const Outcome o = fettle(arguments);
     EXPECT_EQ(o.code, 2);
     EXPECT_NE(o.err.find(words), std::string::npos) << o.err;
     EXPECT_LT(o.err.size(), 120u) << o.err;
   }
   EXPECT_NE(fettle("compress --help").out.find("(0: all)"), std::string::npos);
+  EXPECT_EQ(fettle("inspect '" + model() + "' --seed 18446744073709551615").code, 0);
+}
+
+TEST_F(Cli, OptionsThatMeanNothingTogetherAreRefused) {
+  expect_refused("quantize '" + model() + "' --table t.json --samples 3 -o '" + path("out") + "'",
+                 {"--samples", "--data"});
+  for (const std::string& steps : {std::string("--plan"), "--profile '" + path("out") + "'"}) {
+    expect_refused("bench '" + model() + "' " + steps + " --engine onnxruntime", {"--plan", "--engine onnxruntime"});
+  }
 }
 
 TEST_F(Cli, IdleOptionsAreMentioned) {
@@ -225,6 +259,21 @@ TEST_F(Cli, IdleOptionsAreMentioned) {
   for (const char* word : {"nobody*", "LSTM", "--fp16-io"}) {
     EXPECT_NE(o.err.find(word), std::string::npos) << o.err;
     EXPECT_NE(notes.find(word), std::string::npos) << notes;
+  }
+}
+
+TEST_F(Cli, IdleOptionsAreMentionedOnce) {
+  const std::string tail = "'" + model() + "' --exclude-node nosuch ";
+  for (const std::string& arguments :
+       {"quantize " + tail + "--mode dynamic -o '" + path("q.onnx") + "'", "prune " + tail + "-o '" + path("p.onnx") + "'",
+        "compress " + tail + "--data '" + calib() + "' --no-bench -o '" + path("out") + "'",
+        "quantize " + tail + "--mode dynamic --plan-only"}) {
+    const Outcome o = fettle(arguments);
+    ASSERT_EQ(o.code, 0) << o.err;
+    const std::string all = o.out + o.err;
+    const size_t first = all.find("'nosuch' matches no node");
+    EXPECT_NE(first, std::string::npos) << all;
+    EXPECT_EQ(all.find("'nosuch' matches no node", first + 1), std::string::npos) << all;
   }
 }
 
