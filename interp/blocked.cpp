@@ -1,6 +1,7 @@
 #include "interp/blocked.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "interp/subnormals.h"
@@ -35,12 +36,56 @@ dnnl::memory::data_type dnnl_type(ir::DataType type) {
   }
 }
 
-dnnl::memory::desc plain_desc(const ir::Dims& dims, ir::DataType type) {
+namespace {
+
+// Descriptors made before on this thread: small models need hundreds of them in a run, and making one
+// costs as much as copying a thousand elements.
+class Descriptors {
+ public:
+  // The one of this layout (any number that tells layouts apart), made where it is not there.
+  template <typename Make>
+  const dnnl::memory::desc& get(int layout, const ir::Dims& dims, ir::DataType type, Make&& make) {
+    const int kind = layout * 256 + static_cast<int>(type);
+    auto hash = static_cast<uint64_t>(kind);
+    for (const int64_t d : dims) hash = (hash ^ static_cast<uint64_t>(d)) * 0x9e3779b97f4a7c15u;
+    Entry& entry = entries_[hash >> 57];
+    if (entry.kind != kind || entry.dims != dims) {
+      entry.kind = -1;  // in case that making it throws
+      entry.desc = make();
+      entry.dims = dims;
+      entry.kind = kind;
+    }
+    return entry.desc;
+  }
+
+ private:
+  struct Entry {
+    int kind = -1;
+    ir::Dims dims;
+    dnnl::memory::desc desc;
+  };
+  std::array<Entry, 128> entries_;
+};
+
+Descriptors& descriptors() {
+  thread_local Descriptors made;
+  return made;
+}
+constexpr int kPlain = 0;
+constexpr int kChannelsLast = 1;  // the others: blocks of so many channels
+
+dnnl::memory::desc make_plain(const ir::Dims& dims, ir::DataType type) {
   dnnl::memory::dims strides(dims.size(), 1);
   for (size_t i = dims.size(); i-- > 1;) {
     strides[i - 1] = strides[i] * std::max<int64_t>(dims[i], 1);
   }
   return dnnl::memory::desc(dims, dnnl_type(type), strides);
+}
+
+}  // namespace
+
+dnnl::memory::desc plain_desc(const ir::Dims& dims, ir::DataType type) {
+  return descriptors().get(kPlain, dims, type, [&] { return make_plain(dims, type); });
 }
 
 dnnl::memory::desc any_desc(const ir::Dims& dims, ir::DataType type) {
@@ -54,14 +99,18 @@ dnnl::memory::desc channel_blocked_desc(const ir::Dims& dims, int64_t block) {
                                       {tag::nCw8c, tag::nChw8c, tag::nCdhw8c},
                                       {tag::nCw16c, tag::nChw16c, tag::nCdhw16c}};
   const size_t row = block == 4 ? 0 : block == 8 ? 1 : 2;
-  return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, kTags[row][dims.size() - 3]);
+  return descriptors().get(static_cast<int>(block), dims, ir::DataType::kFloat, [&] {
+    return dnnl::memory::desc(dims, dnnl::memory::data_type::f32, kTags[row][dims.size() - 3]);
+  });
 }
 
 dnnl::memory::desc channels_last_desc(const ir::Dims& dims, ir::DataType type) {
   using tag = dnnl::memory::format_tag;
   FETTLE_ASSERT(dims.size() >= 3 && dims.size() <= 5);
   static constexpr tag kTags[] = {tag::nwc, tag::nhwc, tag::ndhwc};
-  return dnnl::memory::desc(dims, dnnl_type(type), kTags[dims.size() - 3]);
+  return descriptors().get(kChannelsLast, dims, type, [&] {
+    return dnnl::memory::desc(dims, dnnl_type(type), kTags[dims.size() - 3]);
+  });
 }
 
 std::optional<ChannelLayout> channel_layout(const Blocked& blocked) {

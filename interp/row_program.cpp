@@ -170,7 +170,7 @@ class RowProgram : public AcceleratedKernel {
     shape_.columns = dims[1];
     shape_.rows = count / dims[1];
     std::array<const std::byte*, kMostOperands> from{};
-    std::array<Blocked, kMostOperands> copies;
+    std::vector<Blocked> copies(operands_);
     for (size_t i = 0; i < operands_; ++i) {
       from[i] = shape_.forms[i] == Form::kFull
                     ? in_layout(call, i, channels_last_desc(dims, type_of(i)), copies[i])
