@@ -32,8 +32,10 @@ constexpr int64_t kLeastRuns = 8;
 constexpr int64_t kTried = 3;
 static_assert(kTried < kLeastTogether);
 
-// What a lane may hold, weights and all, and what all of them may, in bytes.
-constexpr int64_t kMostLaneBytes = int64_t{32} << 20;
+// What a lane's weights may take in the model, what it may hold in all, and what all lanes may, in
+// bytes.
+constexpr int64_t kMostWeightBytes = int64_t{32} << 20;
+constexpr int64_t kMostLaneBytes = int64_t{64} << 20;
 constexpr int64_t kMostBytesOfLanes = int64_t{512} << 20;
 // Runs that make up for the plan of a lane.
 constexpr int64_t kLeastLaneRuns = 8;
@@ -106,7 +108,7 @@ class SampleRunner {
   // first lane then works with all threads from the beginning.)
   int most_lanes() const {
     if (options_.threads < 0) return 1;  // the executor refuses it
-    if (!data_.uniform() || weight_bytes(model_) > kMostLaneBytes) return 1;
+    if (!data_.uniform() || weight_bytes(model_) > kMostWeightBytes) return 1;
     const int cores = interp::available_cores();
     const int64_t threads = options_.threads > 0 ? std::min(options_.threads, cores) : cores;
     const int64_t runs = total_ / data_.batch();
