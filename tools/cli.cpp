@@ -28,7 +28,7 @@ constexpr int kExitDefect = 3;
 
 void add_common(CLI::App& command, Common& common) {
   command.add_flag("--json", common.json, "Print a machine-readable result on stdout");
-  command.add_flag("-q,--quiet", common.quiet, "Print nothing but errors (and what --json asks for)");
+  command.add_flag("-q,--quiet", common.quiet, "Only errors on stderr, no progress bar");
   command.add_flag("-v,--verbose", common.verbose, "More log output (repeat for more)");
   command.add_option("--log-level", common.log_level, "trace, debug, info, warn, error or off")
       ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}));

@@ -11,6 +11,8 @@
 namespace fettle::calib {
 namespace {
 
+using test::waves;
+
 constexpr int64_t kSamples = 137;  // divides by nothing
 
 struct Calibrated {
@@ -64,15 +66,6 @@ void expect_as_singly(const Calibrated& found, const Calibrated& singly) {
       EXPECT_NEAR(x, y, 1e-4 * std::max(1.0, std::abs(y))) << i;
     }
   }
-}
-
-ir::Tensor waves(const ir::Dims& dims, double offset = 0) {
-  ir::Tensor t(ir::DataType::kFloat, dims);
-  auto values = t.mutable_data<float>();
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<float>(offset + std::sin(0.37 * static_cast<double>(i * i % 1009)));
-  }
-  return t;
 }
 
 void expect_together(const std::string& graph, const ir::Tensor& x) {

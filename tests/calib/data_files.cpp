@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -73,6 +74,15 @@ ir::Tensor counting(const ir::Dims& dims) {
   float next = 0;
   for (float& element : tensor.mutable_data<float>()) element = next++;
   return tensor;
+}
+
+ir::Tensor waves(const ir::Dims& dims, double offset) {
+  ir::Tensor t(ir::DataType::kFloat, dims);
+  auto values = t.mutable_data<float>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(offset + std::sin(0.37 * static_cast<double>(i * i % 1009)));
+  }
+  return t;
 }
 
 std::string npy(const std::string& descr, const std::string& shape, const std::string& data,

@@ -32,6 +32,9 @@ std::string read_bytes(const std::filesystem::path& path);
 // 0, 1, 2, ... as float.
 ir::Tensor counting(const ir::Dims& dims);
 
+// Numbers between -1 and 1, plus `offset`, as float.
+ir::Tensor waves(const ir::Dims& dims, double offset = 0);
+
 // NPY bytes: the header for `descr`, `shape` as Python writes it, then `data`.
 std::string npy(const std::string& descr, const std::string& shape, const std::string& data,
                 bool fortran = false, int version = 1);

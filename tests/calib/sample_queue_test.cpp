@@ -78,13 +78,13 @@ TEST(SampleQueue, DeliversEverySampleOnceInOrder) {
       Numbers data(120, batch);
       std::vector<int64_t> seen, done;
       const SampleSinks sinks{[&](int64_t first, const Outputs& outputs) {
-                                       EXPECT_EQ(number_of(outputs), first);
-                                       seen.push_back(first);
-                                     },
-                                     [&](int64_t now, int64_t total) {
-                                       EXPECT_EQ(total, 120);
-                                       done.push_back(now);
-                                     }};
+                                EXPECT_EQ(number_of(outputs), first);
+                                seen.push_back(first);
+                              },
+                              [&](int64_t now, int64_t total) {
+                                EXPECT_EQ(total, 120);
+                                done.push_back(now);
+                              }};
       SampleQueue queue(data, 120, sinks);
       queue.set_unit_runs(unit_runs);
       pass_all(queue, 4, same);
@@ -171,9 +171,9 @@ TEST(SampleQueue, AnErrorInReadingOrInASinkEndsIt) {
   Numbers data(64, 1);
   int64_t delivered = 0;
   const SampleSinks sinks{[&](int64_t, const Outputs&) {
-                                   if (++delivered == 7) throw std::runtime_error("full");
-                                 },
-                                 nullptr};
+                            if (++delivered == 7) throw std::runtime_error("full");
+                          },
+                          nullptr};
   SampleQueue second(data, 64, sinks);
   pass_all(second, 3, same);
   EXPECT_EQ(delivered, 7);
